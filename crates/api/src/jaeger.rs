@@ -1,0 +1,10 @@
+//! Jaeger's HTTP API.
+
+use axum::Router;
+
+use crate::Context;
+
+/// All routes of Jaeger.
+pub fn router(_context: Context) -> Router {
+    Router::new()
+}

@@ -1,0 +1,10 @@
+//! Loki's HTTP API.
+
+use axum::Router;
+
+use crate::Context;
+
+/// All routes of Loki.
+pub fn router(_context: Context) -> Router {
+    Router::new()
+}

@@ -1,0 +1,1 @@
+//! LogQL: syntax and the log pipeline.

@@ -1,0 +1,5 @@
+//! Log entries: kept at once, found at once.
+
+/// The store.
+#[derive(Debug)]
+pub struct LogStore {}

@@ -1,0 +1,138 @@
+//! Label matchers, the part that PromQL and LogQL selectors share.
+
+use std::fmt;
+
+use regex::Regex;
+
+use crate::labels::{Labels, Quoted};
+
+/// Most bytes that one compiled regular expression may take; past it the pattern is refused.
+const REGEX_SIZE_LIMIT: usize = 1 << 20;
+
+/// How a matcher compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MatchOp {
+    /// `=`
+    Equal,
+    /// `!=`
+    NotEqual,
+    /// `=~`, anchored at both ends
+    Regex,
+    /// `!~`, anchored at both ends
+    NotRegex,
+}
+
+impl MatchOp {
+    /// The operator as it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Equal => "=",
+            Self::NotEqual => "!=",
+            Self::Regex => "=~",
+            Self::NotRegex => "!~",
+        }
+    }
+}
+
+/// A regular expression that cannot be used, with the reason in the words of the engine.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("error parsing regexp: {0}")]
+pub struct RegexError(String);
+
+/// One condition on one label. A label that is absent is compared as the empty text.
+#[derive(Debug, Clone)]
+pub struct Matcher {
+    name: String,
+    op: MatchOp,
+    value: String,
+    regex: Option<Regex>,
+}
+
+impl Matcher {
+    /// Compiles the pattern of a regular-expression matcher; a `.` matches a newline, as in Prometheus 3.
+    pub fn new(name: impl Into<String>, op: MatchOp, value: impl Into<String>) -> Result<Self, RegexError> {
+        let value = value.into();
+        let regex = match op {
+            MatchOp::Equal | MatchOp::NotEqual => None,
+            MatchOp::Regex | MatchOp::NotRegex => Some(anchored(&value)?),
+        };
+        Ok(Self { name: name.into(), op, value, regex })
+    }
+
+    /// The label's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How it compares.
+    pub fn op(&self) -> MatchOp {
+        self.op
+    }
+
+    /// What it compares with: a text or a pattern.
+    pub fn value(&self) -> &str {
+        &self.value
+    }
+
+    /// Whether a label's value (empty if absent) satisfies the condition.
+    pub fn matches(&self, value: &str) -> bool {
+        let found = || self.regex.as_ref().is_some_and(|regex| regex.is_match(value));
+        match self.op {
+            MatchOp::Equal => self.value == value,
+            MatchOp::NotEqual => self.value != value,
+            MatchOp::Regex => found(),
+            MatchOp::NotRegex => !found(),
+        }
+    }
+
+    /// Whether series without the label satisfy the condition too.
+    pub fn matches_empty(&self) -> bool {
+        self.matches("")
+    }
+
+    /// Whether a label set satisfies the condition.
+    pub fn matches_labels(&self, labels: &Labels) -> bool {
+        self.matches(labels.get(&self.name))
+    }
+}
+
+/// Compiles a pattern that has to match the whole text, within the size limit.
+pub fn anchored(pattern: &str) -> Result<Regex, RegexError> {
+    regex::RegexBuilder::new(&format!("^(?s:{pattern})$"))
+        .size_limit(REGEX_SIZE_LIMIT)
+        .build()
+        .map_err(|error| RegexError(error.to_string()))
+}
+
+impl PartialEq for Matcher {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, self.op, &self.value) == (&other.name, other.op, &other.value)
+    }
+}
+
+impl Eq for Matcher {}
+
+impl fmt::Display for Matcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}{}", self.name, self.op.as_str(), Quoted(&self.value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_are_anchored_and_absent_is_empty() {
+        let matcher = Matcher::new("job", MatchOp::Regex, "api|web").unwrap();
+        assert!(matcher.matches("api") && !matcher.matches("api2") && !matcher.matches_empty());
+        let negative = Matcher::new("job", MatchOp::NotRegex, "api").unwrap();
+        assert!(negative.matches_empty());
+    }
+
+    #[test]
+    fn a_pattern_that_compiles_too_large_is_refused() {
+        assert!(Matcher::new("job", MatchOp::Regex, "((a{1000}){1000}){1000}").is_err());
+        assert!(Matcher::new("job", MatchOp::Regex, "(").is_err());
+    }
+}

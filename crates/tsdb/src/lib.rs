@@ -1,0 +1,5 @@
+//! Samples: kept at once, found at once.
+
+/// The store.
+#[derive(Debug)]
+pub struct Tsdb {}
