@@ -1,0 +1,32 @@
+# Mirante without Docker. `make` alone lists what there is.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+UP ?=
+
+.PHONY: help up test test-setup lint bench fuzz
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+up: ## Build and start the stack and the demo (flags: make up UP="--port-offset 100")
+	cargo run --release --locked -- up $(UP)
+
+lint: ## Format, clippy, house rules
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+test-setup: ## What the tests need beside Rust: PostgreSQL, Python with OpenTelemetry
+	tests/setup.sh
+
+test: test-setup ## Set up what the tests need, then run every test
+	cargo build --locked --bin mirante
+	cargo test --workspace --locked --no-fail-fast
+
+bench: ## The figures of docs/BENCHMARKS.md, printed anew
+	cargo build --release --locked --bin mirante
+	cargo bench --workspace --locked --benches
+
+fuzz: ## A minute for each decoder and parser (needs a nightly toolchain and cargo-fuzz)
+	fuzz/run.sh

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Brings what the tests need beside Rust. Installs packages only where it may (Debian, as root); elsewhere it says what
+# is missing, and the tests that need it are skipped in plain sight. With CI=true a missing tool is a failure.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+target="${CARGO_TARGET_DIR:-target}"
+missing=()
+
+may_install() { [ "$(id -u)" = 0 ] && [ -f /etc/debian_version ] && command -v apt-get >/dev/null; }
+
+apt_updated=no
+install() { # packages…
+  if [ "$apt_updated" = no ]; then
+    apt-get update -qq
+    apt_updated=yes
+  fi
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+postgres_bin() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null; }
+
+if ! postgres_bin && may_install; then
+  echo "setup: installing PostgreSQL"
+  # The server is started by the tests in a folder of their own; Debian's own cluster is not wanted.
+  mkdir -p /etc/postgresql-common
+  [ -f /etc/postgresql-common/createcluster.conf ] ||
+    echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
+  install postgresql
+fi
+postgres_bin || missing+=("PostgreSQL server (initdb, postgres): the database tests of users and albums")
+
+# A Python of its own with OpenTelemetry's SDK: a foreign client for the receivers.
+venv="$target/test-python"
+wanted="$(sha256sum tests/python/requirements.txt | cut -d' ' -f1)"
+if [ "$(cat "$venv/.requirements" 2>/dev/null || true)" != "$wanted" ]; then
+  python3 -c 'import venv, ensurepip' 2>/dev/null || { may_install && install python3 python3-venv; } || true
+  if python3 -c 'import venv, ensurepip' 2>/dev/null; then
+    echo "setup: Python packages of tests/python/requirements.txt"
+    rm -rf "$venv"
+    if python3 -m venv "$venv" &&
+      "$venv/bin/pip" install --quiet --disable-pip-version-check -r tests/python/requirements.txt; then
+      echo "$wanted" >"$venv/.requirements"
+    fi
+  fi
+fi
+[ -f "$venv/.requirements" ] || missing+=("Python 3 with venv and its packages: the foreign OpenTelemetry client")
+
+for entry in "${missing[@]}"; do
+  echo "setup: missing: $entry" >&2
+done
+if [ "${#missing[@]}" != 0 ] && [ "${CI:-}" = true ]; then
+  exit 1
+fi
