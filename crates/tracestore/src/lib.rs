@@ -9,7 +9,10 @@ use std::time::Duration;
 use model::{Clock, Span, SpanKind, TimeRange, TraceId, Value};
 use wal::SyncPolicy;
 
-pub use search::{Search, SearchResult, ServiceStats, SpanFilter, Tag, TagScope, TagScopes, TraceSummary};
+pub use search::{
+    Intrinsic, Search, SearchResult, ServiceStats, SpanFilter, Tag, TagMatch, TagScope, TagScopes,
+    TraceSummary,
+};
 
 /// How the store is kept.
 #[derive(Debug, Clone)]
@@ -105,7 +108,19 @@ impl TraceStore {
         unimplemented!()
     }
 
-    /// Calls between services: (parent, child, how many), from spans whose parent belongs to another service.
+    /// Distinct values of an intrinsic, sorted, the empty text left out, at most `limit`.
+    pub fn intrinsic_values(
+        &self,
+        _intrinsic: Intrinsic,
+        _range: TimeRange,
+        _limit: usize,
+    ) -> Result<Vec<String>> {
+        unimplemented!()
+    }
+
+    /// Calls between services: (parent, child, how many), one for each span whose parent is stored, of the traces that
+    /// lie within the range from their first start to their last end. A service's calls of itself are among them, as
+    /// Jaeger counts them.
     pub fn dependencies(&self, _range: TimeRange) -> Result<Vec<(String, String, u64)>> {
         unimplemented!()
     }

@@ -9,6 +9,15 @@ pub struct Search {
     pub range: TimeRange,
     /// What one and the same span has to satisfy.
     pub filter: SpanFilter,
+    /// Further filters: for each of them the trace needs a span that satisfies it, not necessarily the same one.
+    /// Tempo's search by tags asks this way. These spans do not count as matched.
+    pub also: Vec<SpanFilter>,
+    /// The trace, from its earliest start to its latest end, has to have a nanosecond in common with this range.
+    pub overlaps: Option<TimeRange>,
+    /// Text that the name of the root span's service has to contain.
+    pub root_service_contains: Option<String>,
+    /// Text that the root span's name has to contain.
+    pub root_name_contains: Option<String>,
     /// Shortest duration of the whole trace, in nanoseconds.
     pub min_trace_duration_ns: Option<u64>,
     /// Longest duration of the whole trace, in nanoseconds.
@@ -26,6 +35,12 @@ pub struct SpanFilter {
     pub service: Option<String>,
     /// Its name.
     pub name: Option<String>,
+    /// A text that its name contains.
+    pub name_contains: Option<String>,
+    /// Name of its instrumentation scope.
+    pub scope_name: Option<String>,
+    /// Version of its instrumentation scope.
+    pub scope_version: Option<String>,
     /// Its kind.
     pub kind: Option<SpanKind>,
     /// Its status.
@@ -47,6 +62,37 @@ pub struct Tag {
     pub key: String,
     /// Its value as text: numbers in decimal as they print, booleans as `true` and `false`.
     pub value: String,
+    /// How the attribute's value compares to it.
+    pub matching: TagMatch,
+}
+
+/// How the value of an attribute compares to the one that is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TagMatch {
+    /// Both are the same text.
+    #[default]
+    Equal,
+    /// The attribute is a text that contains the one asked for.
+    Contains,
+}
+
+/// Something that every span, scope, event or trace has, with a text as its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Intrinsic {
+    /// The span's name.
+    Name,
+    /// The span's status message.
+    StatusMessage,
+    /// The name of the root span's service.
+    RootService,
+    /// The root span's name.
+    RootName,
+    /// The name of an event.
+    EventName,
+    /// The instrumentation scope's name.
+    ScopeName,
+    /// The instrumentation scope's version.
+    ScopeVersion,
 }
 
 /// Where an attribute stands.
