@@ -6,15 +6,18 @@
 //! Begin with [`value::Value`] and [`span::Span`] for traces, [`labels::Labels`] and [`matcher::Matcher`] for
 //! everything that is selected by labels.
 
+pub mod batch;
 pub mod id;
 pub mod labels;
 pub mod log;
 pub mod matcher;
+pub mod number;
 pub mod sample;
 pub mod span;
 pub mod time;
 pub mod value;
 
+pub use batch::{Batch, DataPoint, Family, Metadata, MetricType, SampleValue, SeriesSample, Temporality};
 pub use id::{SpanId, TraceId};
 pub use labels::Labels;
 pub use log::{LogEntry, LogStream};

@@ -65,6 +65,24 @@ pub struct Histogram {
     pub reset_hint: ResetHint,
 }
 
+impl Histogram {
+    /// Whether two histograms are the same bit for bit: staleness is a NaN, which never equals itself.
+    pub fn same_bits(&self, other: &Self) -> bool {
+        let bits = |numbers: &[f64]| numbers.iter().map(|number| number.to_bits()).collect::<Vec<_>>();
+        let scalars = |histogram: &Self| {
+            bits(&[histogram.zero_threshold, histogram.zero_count, histogram.count, histogram.sum])
+        };
+        self.schema == other.schema
+            && self.reset_hint == other.reset_hint
+            && self.positive_spans == other.positive_spans
+            && self.negative_spans == other.negative_spans
+            && scalars(self) == scalars(other)
+            && bits(&self.positive_buckets) == bits(&other.positive_buckets)
+            && bits(&self.negative_buckets) == bits(&other.negative_buckets)
+            && bits(&self.custom_values) == bits(&other.custom_values)
+    }
+}
+
 /// A single observation kept beside a series, with the trace it came from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Exemplar {
