@@ -291,7 +291,7 @@ impl<'a> Points<'a> {
         if buckets > limit {
             self.reject(
                 "too_many_buckets",
-                format!("a data point has {buckets} buckets, the limit is {limit}"),
+                &format!("a data point has {buckets} buckets, the limit is {limit}"),
             );
         }
         buckets <= limit
