@@ -4,11 +4,13 @@
 //!
 //! - [`traces`]: a borrowed, single-pass decoder of trace requests, and the way back to protobuf.
 //! - [`logs`]: log requests to streams, as Loki's OTLP endpoint maps them.
+//! - [`value`]: attribute values to and from protobuf, and as text.
 //! - [`metrics`]: metric requests to series, as Prometheus' OTLP receiver maps them.
 
 pub mod logs;
 pub mod metrics;
 pub mod traces;
+pub mod value;
 
 /// Items of a request that were left out while the rest was taken: OTLP's partial success.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

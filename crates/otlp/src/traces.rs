@@ -1,17 +1,35 @@
-//! Trace requests: a borrowed, single-pass decoder, and spans back to protobuf.
+//! Trace requests: a borrowed, single-pass decoder, spans back to protobuf, and the JSON form.
+//!
+//! [`decode`] is the way in. It walks the protobuf bytes once, by hand, into flat arrays of borrowed rows
+//! ([`Batch`]): no allocation per span, every length and every text checked. The same bytes with the same [`Limits`]
+//! always give the same batch, which is why a store can keep the request's bytes in its log and decode them again at
+//! start.
+//!
+//! - [`encode`]: spans to `TracesData`, grouped by resource and scope.
+//! - [`json_to_protobuf`]: an OTLP/JSON request to the bytes that `decode` reads.
+//! - `wire`: the protobuf reader; `raw`: attributes and values that are still bytes; `batch`: the arrays.
 
-use std::marker::PhantomData;
+mod batch;
+mod decode;
+mod encode;
+mod json;
+mod raw;
+mod wire;
 
-use crate::{Rejected, Result};
+pub use batch::{Batch, EventRef, LinkRef, ResourceRef, ScopeRef, SpanRef};
+pub use decode::decode;
+pub use encode::encode;
+pub use json::json_to_protobuf;
+pub use raw::{AttributeRef, attributes_of, merge_key_value, merge_value, value_of};
 
-/// What a span may have at most.
-#[derive(Debug, Clone)]
+/// What a span may have at most. A span over a limit is left out and counted; the rest of the request is taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Most attributes of one span, resource, scope, event or link.
     pub max_attributes: usize,
-    /// Most bytes of one attribute value.
+    /// Most bytes of one attribute, key and value together, as encoded.
     pub max_value_bytes: usize,
-    /// Deepest nesting of one attribute value.
+    /// Deepest nesting of one attribute value; a text or a number has depth one.
     pub max_value_depth: usize,
 }
 
@@ -21,21 +39,11 @@ impl Default for Limits {
     }
 }
 
-/// The spans of a request, borrowed from its bytes.
-#[derive(Debug)]
-pub struct Batch<'a> {
-    bytes: PhantomData<&'a [u8]>,
+impl Limits {
+    /// No limits but those of the reader itself, for bytes that were checked before.
+    pub const NONE: Self =
+        Self { max_attributes: usize::MAX, max_value_bytes: usize::MAX, max_value_depth: MAX_DEPTH };
 }
 
-impl Batch<'_> {
-    /// How many spans were taken.
-    pub fn span_count(&self) -> usize {
-        0
-    }
-}
-
-/// Reads an `ExportTraceServiceRequest`. The same bytes with the same limits always give the same batch, so the bytes
-/// can be the log's record.
-pub fn decode<'a>(_request: &'a [u8], _limits: &Limits) -> Result<(Batch<'a>, Rejected)> {
-    unimplemented!()
-}
+/// Deepest nesting that is followed at all, whatever the limits say; the depth at which protobuf libraries stop.
+pub(crate) const MAX_DEPTH: usize = 100;
