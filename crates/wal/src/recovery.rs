@@ -49,14 +49,13 @@ pub(crate) fn segments(dir: &Path) -> Result<Vec<(SegmentId, PathBuf)>> {
     Ok(found)
 }
 
-/// Replays every segment, oldest first. Segments without a record are removed.
+/// Replays segments, which have to be oldest first. Those without a record are removed.
 pub(crate) fn replay(
-    dir: &Path,
+    segments: Vec<(SegmentId, PathBuf)>,
     max_record_bytes: usize,
     mut visit: impl FnMut(SegmentId, &[u8]),
 ) -> Result<Recovery> {
     let mut recovery = Recovery::default();
-    let segments = segments(dir)?;
     let newest = segments.last().map(|(segment, _)| *segment);
     let mut bytes = Vec::new();
     for (segment, path) in segments {

@@ -65,14 +65,34 @@ impl Wal {
     /// `visit` gets every whole record, oldest first, with its segment. Damage does not fail the call; it is in the
     /// [`Recovery`].
     pub fn open(config: Config, visit: impl FnMut(SegmentId, &[u8])) -> Result<(Self, Recovery)> {
+        Self::open_after(config, None, visit)
+    }
+
+    /// As [`open`](Self::open), for a store whose blocks cover the segments up to and with `covered`: these are removed
+    /// and not replayed, and every segment from now on has a higher number, even in an emptied directory.
+    pub fn open_after(
+        config: Config,
+        covered: Option<SegmentId>,
+        visit: impl FnMut(SegmentId, &[u8]),
+    ) -> Result<(Self, Recovery)> {
         fs::create_dir_all(&config.dir).map_err(io_error("create", &config.dir))?;
-        let recovery = recovery::replay(&config.dir, config.max_record_bytes, visit)?;
+        let mut found = recovery::segments(&config.dir)?;
+        // The new segment comes before anything is removed: a crash must never leave a directory that would let the
+        // numbers begin anew, because blocks remember them.
+        let newest = found.last().map(|(segment, _)| *segment).max(covered);
+        let next = SegmentId(newest.map_or(0, |segment| segment.0) + 1);
+        let (path, file) = create_segment(&config.dir, next)?;
+        let uncovered = found.partition_point(|(segment, _)| Some(*segment) <= covered);
+        for (_, path) in found.drain(..uncovered) {
+            fs::remove_file(&path).map_err(io_error("remove", &path))?;
+        }
+        let recovery = recovery::replay(found, config.max_record_bytes, visit)?;
         let mut closed = Vec::new();
         for (segment, path) in recovery::segments(&config.dir)? {
-            closed.push((segment, fs::metadata(&path).map_err(io_error("stat", &path))?.len()));
+            if segment != next {
+                closed.push((segment, fs::metadata(&path).map_err(io_error("stat", &path))?.len()));
+            }
         }
-        let next = SegmentId(closed.last().map_or(0, |(segment, _)| segment.0) + 1);
-        let (path, file) = create_segment(&config.dir, next)?;
         let length = SEGMENT_HEADER.len() as u64;
         let shared = Arc::new(Shared {
             active: Mutex::new(Active {

@@ -150,3 +150,38 @@ fn concurrent_commits_under_always_all_return() {
     drop(wal);
     assert_eq!(reopen(dir.path()).2.len(), 100);
 }
+
+#[test]
+fn numbers_never_begin_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    // Opened and closed without a record: the next segment is a later one all the same.
+    let mut last = SegmentId(0);
+    for _ in 0..3 {
+        let (wal, ..) = reopen(dir.path());
+        let segment = wal.cut().unwrap();
+        assert!(segment > last);
+        last = segment;
+    }
+    // A directory that was emptied, with a block that remembers segment 100.
+    fs::remove_dir_all(dir.path()).unwrap();
+    let (wal, _) = Wal::open_after(Config::new(dir.path()), Some(SegmentId(100)), |_, _| {}).unwrap();
+    assert_eq!(wal.append(&[b"new"]).unwrap().segment, SegmentId(101));
+}
+
+#[test]
+fn covered_segments_are_not_replayed() {
+    let dir = tempfile::tempdir().unwrap();
+    let covered = {
+        let (wal, ..) = reopen(dir.path());
+        wal.append(&[b"in a block"]).unwrap();
+        let covered = wal.cut().unwrap();
+        wal.append(&[b"not yet"]).unwrap();
+        covered
+    };
+    let mut records = Vec::new();
+    let (wal, recovery) = Wal::open_after(Config::new(dir.path()), Some(covered), |_, payload| {
+        records.push(payload.to_vec());
+    })
+    .unwrap();
+    assert_eq!((records, recovery.records, wal.stats().segments), (vec![b"not yet".to_vec()], 1, 2));
+}
