@@ -170,14 +170,13 @@ struct Streams {
 
 impl Streams {
     fn push(&mut self, labels: &Labels, entry: LogEntry) {
-        let index = match self.by_labels.get(labels) {
-            Some(index) => *index,
-            None => {
-                let index = self.list.len();
-                self.list.push(LogStream { labels: labels.clone(), entries: Vec::new() });
-                self.by_labels.insert(labels.clone(), index);
-                index
-            }
+        let index = if let Some(index) = self.by_labels.get(labels) {
+            *index
+        } else {
+            let index = self.list.len();
+            self.list.push(LogStream { labels: labels.clone(), entries: Vec::new() });
+            self.by_labels.insert(labels.clone(), index);
+            index
         };
         self.list[index].entries.push(entry);
     }
@@ -274,17 +273,19 @@ fn entry(record: LogRecord, now_ns: u64, shared: &[&Metadata]) -> Result<LogEntr
 
 /// An attribute as one pair, or, of a map, as one pair for each of its leaves, their names joined by underscores.
 fn flatten(key: &str, value: Option<&AnyValue>, prefix: &str, into: &mut Metadata) -> Result<(), NameError> {
+    let key_with_prefix;
     let name = if prefix.is_empty() {
         names::label_name(key)?
     } else {
-        names::label_name(&format!("{prefix}_{key}"))?
+        key_with_prefix = format!("{prefix}_{key}");
+        names::label_name(&key_with_prefix)?
     };
     if let Some(any_value::Value::KvlistValue(map)) = value.and_then(|value| value.value.as_ref()) {
         for inner in &map.values {
             flatten(&inner.key, inner.value.as_ref(), &name, into)?;
         }
     } else {
-        into.push((name, text::of(value)));
+        into.push((name.into_owned(), text::of(value)));
     }
     Ok(())
 }

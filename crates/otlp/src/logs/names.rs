@@ -1,5 +1,7 @@
 //! Attribute keys to label names: Prometheus' classic character set, as `otlptranslator` makes it for Loki.
 
+use std::borrow::Cow;
+
 /// A key from which no label name can be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -19,9 +21,12 @@ pub enum NameError {
 
 /// The label name of a key: every run of characters other than ASCII letters and digits becomes one underscore, a
 /// leading digit gets `key_` before it, and the two underscores on both sides of a reserved name stay.
-pub fn label_name(key: &str) -> Result<String, NameError> {
+pub fn label_name(key: &str) -> Result<Cow<'_, str>, NameError> {
     if key.is_empty() {
         return Err(NameError::Empty);
+    }
+    if is_plain(key) {
+        return Ok(Cow::Borrowed(key));
     }
     let reserved = key.strip_prefix("__").and_then(|rest| rest.strip_suffix("__"));
     let inner = reserved.unwrap_or(key);
@@ -47,7 +52,18 @@ pub fn label_name(key: &str) -> Result<String, NameError> {
     if name.bytes().all(|byte| byte == b'_') {
         return Err(NameError::OnlyUnderscores { key: key.to_owned(), name });
     }
-    Ok(name)
+    Ok(Cow::Owned(name))
+}
+
+/// Whether a key is a label name as it stands: the common case, told apart without a copy.
+fn is_plain(key: &str) -> bool {
+    let mut before = b'_';
+    !key.starts_with(|first: char| first.is_ascii_digit())
+        && key.bytes().all(|byte| {
+            let fits = byte.is_ascii_alphanumeric() || (byte == b'_' && before != b'_');
+            before = byte;
+            fits
+        })
 }
 
 #[cfg(test)]
@@ -67,7 +83,7 @@ mod tests {
             ("größe", "gr_e"),
             ("trailing.", "trailing_"),
         ] {
-            assert_eq!(label_name(key).as_deref(), Ok(name), "{key}");
+            assert_eq!(label_name(key), Ok(Cow::Borrowed(name)), "{key}");
         }
     }
 

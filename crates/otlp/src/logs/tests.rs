@@ -4,12 +4,12 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 
 use super::*;
 
-fn text(value: &str) -> Option<AnyValue> {
-    Some(AnyValue { value: Some(any_value::Value::StringValue(value.to_owned())) })
+fn text(value: &str) -> AnyValue {
+    AnyValue { value: Some(any_value::Value::StringValue(value.to_owned())) }
 }
 
 fn pair(key: &str, value: &str) -> KeyValue {
-    KeyValue { key: key.to_owned(), value: text(value), ..Default::default() }
+    KeyValue { key: key.to_owned(), value: Some(text(value)), ..Default::default() }
 }
 
 fn request(resource: Vec<KeyValue>, records: Vec<LogRecord>) -> ExportLogsServiceRequest {
@@ -43,7 +43,7 @@ fn index_attributes_name_the_stream_and_the_rest_is_metadata() {
         span_id: vec![1; 8],
         event_name: "login".to_owned(),
         attributes: vec![pair("http.route", "/users"), pair("event_name", "loses")],
-        body: text("hello"),
+        body: Some(text("hello")),
         ..Default::default()
     };
     let stream = one(request(resource, vec![record]));

@@ -67,13 +67,11 @@ fn write_map(map: &KeyValueList, json: &mut String) -> Result<(), ()> {
 }
 
 fn write_optional(value: Option<&AnyValue>, json: &mut String) -> Result<(), ()> {
-    match value.and_then(|value| value.value.as_ref()) {
-        Some(value) => write_json(value, json),
-        None => {
-            json.push_str("null");
-            Ok(())
-        }
+    if let Some(value) = value.and_then(|value| value.value.as_ref()) {
+        return write_json(value, json);
     }
+    json.push_str("null");
+    Ok(())
 }
 
 /// A JSON string as Go writes it: as everyone does, and the two line separators that JavaScript stumbles over escaped.
