@@ -3,8 +3,11 @@
 //!
 //! Each product gives a `router(Context) -> axum::Router`; `stack` puts it on its port.
 
+pub mod go;
 pub mod jaeger;
 pub mod loki;
+pub mod observe;
+pub mod otlp_json;
 pub mod pool;
 pub mod prometheus;
 pub mod tempo;
@@ -15,6 +18,8 @@ use logstore::LogStore;
 use model::Clock;
 use tracestore::TraceStore;
 use tsdb::Tsdb;
+
+pub use observe::{metrics_handler, observe};
 
 /// What every product's handlers work with.
 #[derive(Debug, Clone)]
@@ -33,4 +38,6 @@ pub struct Context {
     pub registry: ::prometheus::Registry,
     /// Time of start, nanoseconds since the Unix epoch.
     pub started_ns: u64,
+    /// Where the web UI answers, such as `http://127.0.0.1:3000`, without a slash at the end; `None` where there is none.
+    pub ui_url: Option<String>,
 }

@@ -2,7 +2,7 @@
 //! neither ingest nor a health check.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use tokio::sync::Semaphore;
 
@@ -33,6 +33,7 @@ struct Inner {
     run_limit: usize,
     wait_limit: usize,
     waiting: AtomicUsize,
+    refused: AtomicU64,
 }
 
 impl QueryPool {
@@ -43,7 +44,18 @@ impl QueryPool {
             run_limit,
             wait_limit,
             waiting: AtomicUsize::new(0),
+            refused: AtomicU64::new(0),
         }))
+    }
+
+    /// How many queries run.
+    pub fn running(&self) -> usize {
+        self.0.run_limit.saturating_sub(self.0.running.available_permits())
+    }
+
+    /// How many were refused since the start.
+    pub fn refused(&self) -> u64 {
+        self.0.refused.load(Ordering::Relaxed)
     }
 
     /// How many queries wait.
@@ -81,6 +93,7 @@ impl<'a> Queued<'a> {
         let before = inner.waiting.fetch_add(1, Ordering::Relaxed);
         let queued = Self(inner);
         if before >= inner.wait_limit {
+            inner.refused.fetch_add(1, Ordering::Relaxed);
             return Err(PoolError::Busy { running: inner.run_limit, waiting: inner.wait_limit });
         }
         Ok(queued)
@@ -90,5 +103,52 @@ impl<'a> Queued<'a> {
 impl Drop for Queued<'_> {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn so_many_run_so_many_wait_the_rest_is_refused() {
+        let pool = QueryPool::new(1, 1);
+        let (go, gate) = sync_channel::<()>(0);
+        let first = tokio::spawn({
+            let pool = pool.clone();
+            async move { pool.run(move || gate.recv()).await }
+        });
+        while pool.running() == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let second = tokio::spawn({
+            let pool = pool.clone();
+            async move { pool.run(|| 2).await }
+        });
+        while pool.waiting() == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert!(matches!(pool.run(|| 3).await, Err(PoolError::Busy { running: 1, waiting: 1 })));
+        assert_eq!(pool.refused(), 1);
+
+        // A client that goes away frees its place in the queue.
+        second.abort();
+        assert!(second.await.is_err());
+        assert_eq!(pool.waiting(), 0);
+
+        go.send(()).unwrap();
+        assert!(first.await.unwrap().unwrap().is_ok());
+        assert_eq!(pool.run(|| 4).await.unwrap(), 4);
+    }
+
+    #[tokio::test]
+    async fn a_query_that_panics_gives_its_place_back() {
+        let pool = QueryPool::new(1, 0);
+        let result = pool.run(|| panic!("on purpose")).await;
+        assert!(matches!(result, Err::<(), _>(PoolError::Aborted)));
+        assert_eq!(pool.run(|| 1).await.unwrap(), 1);
     }
 }
