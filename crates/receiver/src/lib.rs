@@ -1,18 +1,40 @@
 //! The way in: OTLP over gRPC and HTTP, Loki's push; decoded once, checked, handed to the stores.
+//!
+//! Begin with [`Ingest`], the one door. Each transport is a module of its own that reads bodies within the limits of
+//! [`Config`], hands them over, and says what became of them in its protocol's words:
+//!
+//! - OTLP/gRPC by [`otlp_grpc_service`], served by [`serve_grpc`];
+//! - OTLP/HTTP by [`otlp_http_router`];
+//! - Loki's push, and OTLP logs as Loki takes them, by [`loki_router`];
+//! - OTLP metrics as Prometheus takes them by [`prometheus_router`].
+//!
+//! A request is answered with success once the store has written it to its log; the next query finds it. At a limit
+//! the sender gets the protocol's own retryable answer, and a counter of [`names`] says so. Nothing is read here: that
+//! is `api`.
 
-use std::sync::Arc;
+mod admission;
+mod body;
+mod coding;
+mod config;
+mod error;
+mod grpc;
+mod http;
+mod ingest;
+mod json;
+mod loki;
+mod media;
+mod meters;
+pub mod names;
+mod prometheus;
+mod response;
+mod status;
+mod store;
+mod text;
 
-use logstore::LogStore;
-use tracestore::TraceStore;
-use tsdb::Tsdb;
-
-/// The one door to the stores.
-#[derive(Debug, Clone)]
-pub struct Ingest {
-    /// Spans.
-    pub traces: Arc<TraceStore>,
-    /// Log entries.
-    pub logs: Arc<LogStore>,
-    /// Samples.
-    pub metrics: Arc<Tsdb>,
-}
+pub use config::Config;
+pub use error::{Error, Result};
+pub use grpc::{ServeConfig as GrpcConfig, otlp_grpc_service, serve as serve_grpc};
+pub use http::otlp_http_router;
+pub use ingest::{Accepted, Ingest, Stores};
+pub use loki::loki_router;
+pub use prometheus::prometheus_router;

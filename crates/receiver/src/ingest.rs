@@ -1,0 +1,229 @@
+//! The one door to the stores: every transport hands its bodies to [`Ingest`].
+//!
+//! A transport begins a [`Ticket`], reads the body under the ticket's permit, and finishes the ticket with what it
+//! read. Decompressing, decoding and storing happen on a bounded number of blocking threads: they take a millisecond
+//! or more for a full batch, and the log's write may wait for a disk.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use logstore::LogStore;
+use model::Clock;
+use otlp::Rejected;
+use prometheus::Registry;
+use tokio::sync::Semaphore;
+use tracestore::TraceStore;
+use tsdb::Tsdb;
+
+use crate::admission::{Admission, Permit};
+use crate::body::Bounds;
+use crate::coding::Coding;
+use crate::meters::Meters;
+use crate::names::{Signal, Transport};
+use crate::{Config, Error, Result, store};
+
+/// Where what is received goes.
+#[derive(Debug, Clone)]
+pub struct Stores {
+    /// Spans.
+    pub traces: Arc<TraceStore>,
+    /// Log entries.
+    pub logs: Arc<LogStore>,
+    /// Samples.
+    pub metrics: Arc<Tsdb>,
+}
+
+/// What became of a request that was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Accepted {
+    /// Spans, log records or data points that were kept.
+    pub items: u64,
+    /// Those that were left out.
+    pub rejected: Rejected,
+}
+
+/// The one door to the stores. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Ingest {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) stores: Stores,
+    pub(crate) config: Config,
+    pub(crate) clock: Arc<dyn Clock>,
+    admission: Arc<Admission>,
+    meters: Meters,
+    workers: Arc<Semaphore>,
+}
+
+impl Ingest {
+    /// Opens the door. Fails where the registry already holds metrics of these names.
+    pub fn new(
+        stores: Stores,
+        config: Config,
+        clock: Arc<dyn Clock>,
+        registry: &Registry,
+    ) -> prometheus::Result<Self> {
+        let in_flight = config.max_in_flight_bytes.max(config.max_body_bytes.saturating_mul(2));
+        let admission = Admission::new(in_flight, config.retry_after);
+        let meters = Meters::new(registry, &admission)?;
+        let workers = Arc::new(Semaphore::new(config.workers.max(1)));
+        Ok(Self { shared: Arc::new(Shared { stores, config, clock, admission, meters, workers }) })
+    }
+
+    /// Takes an `ExportTraceServiceRequest` in protobuf.
+    pub async fn traces(&self, request: Bytes) -> Result<Accepted> {
+        self.local(Signal::Traces, Format::OtlpProtobuf, request).await
+    }
+
+    /// Takes an `ExportLogsServiceRequest` in protobuf.
+    pub async fn logs(&self, request: Bytes) -> Result<Accepted> {
+        self.local(Signal::Logs, Format::OtlpProtobuf, request).await
+    }
+
+    /// Takes an `ExportMetricsServiceRequest` in protobuf.
+    pub async fn metrics(&self, request: Bytes) -> Result<Accepted> {
+        self.local(Signal::Metrics, Format::OtlpProtobuf, request).await
+    }
+
+    /// Takes Loki's push request in JSON, `{"streams":[…]}`.
+    pub async fn loki_push(&self, request: Bytes) -> Result<Accepted> {
+        self.local(Signal::Logs, Format::LokiJson, request).await
+    }
+
+    async fn local(&self, signal: Signal, format: Format, bytes: Bytes) -> Result<Accepted> {
+        let mut ticket = self.begin(signal, Transport::Local);
+        let limit = self.shared.config.max_body_bytes;
+        let payload = if bytes.len() > limit {
+            Err(Error::TooLarge { what: "the request body", limit })
+        } else {
+            ticket.permit.cover(bytes.len()).map(|()| Payload { bytes, coding: Coding::Identity, format })
+        };
+        ticket.finish(payload).await
+    }
+
+    /// Begins a request: counts it and starts its clock.
+    pub(crate) fn begin(&self, signal: Signal, transport: Transport) -> Ticket {
+        self.shared.meters.begin(signal, transport);
+        Ticket {
+            shared: Arc::clone(&self.shared),
+            signal,
+            transport,
+            began: Instant::now(),
+            received: 0,
+            permit: self.shared.admission.permit(),
+            ended: false,
+        }
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.shared.config
+    }
+}
+
+/// How a decompressed body is to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    OtlpProtobuf,
+    OtlpJson,
+    /// Loki's push of version 1: `{"streams":[{"stream":{…},"values":[[…]]}]}`.
+    LokiJson,
+    /// Loki's push of before: `{"streams":[{"labels":"{…}","entries":[{"ts":…,"line":…}]}]}`.
+    LokiLegacyJson,
+    LokiProtobuf,
+}
+
+/// A body that was read to its end.
+#[derive(Debug)]
+pub(crate) struct Payload {
+    pub(crate) bytes: Bytes,
+    pub(crate) coding: Coding,
+    pub(crate) format: Format,
+}
+
+/// A request under way.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    shared: Arc<Shared>,
+    signal: Signal,
+    transport: Transport,
+    began: Instant,
+    received: usize,
+    pub(crate) permit: Permit,
+    ended: bool,
+}
+
+impl Ticket {
+    /// What bounds the reading of its body.
+    pub(crate) fn bounds(&self) -> Bounds {
+        let config = &self.shared.config;
+        Bounds { limit: config.max_body_bytes, timeout: config.body_timeout }
+    }
+
+    /// Decompresses, decodes and stores what was read, or counts why there is nothing to store.
+    pub(crate) async fn finish(mut self, payload: Result<Payload>) -> Result<Accepted> {
+        let result = match payload {
+            Ok(payload) => {
+                self.received = payload.bytes.len();
+                self.process(payload).await
+            }
+            Err(error) => Err(error),
+        };
+        self.end(&result);
+        if let Err(error) = &result {
+            tracing::debug!(
+                signal = self.signal.as_str(),
+                transport = self.transport.as_str(),
+                reason = error.reason(),
+                %error,
+                "request refused"
+            );
+        }
+        result
+    }
+
+    async fn process(&mut self, payload: Payload) -> Result<Accepted> {
+        let shared = Arc::clone(&self.shared);
+        let (signal, transport) = (self.signal, self.transport);
+        let waiting = shared.meters.waiting();
+        let worker = Arc::clone(&shared.workers).acquire_owned().await;
+        drop(waiting);
+        let Ok(worker) = worker else {
+            return Err(Error::Unavailable("the receiver is stopping".to_owned()));
+        };
+        // The job holds its place, its memory and its counters: a sender that hangs up does not end it.
+        let mut permit = std::mem::replace(&mut self.permit, shared.admission.permit());
+        let job = move || {
+            let _worker = worker;
+            let limit = shared.config.max_body_bytes;
+            let bytes = payload.coding.decode(payload.bytes, limit, &mut permit)?;
+            let accepted = store::keep(&shared, signal, payload.format, bytes, &mut permit)?;
+            shared.meters.kept(signal, transport, &accepted);
+            Ok(accepted)
+        };
+        match tokio::task::spawn_blocking(job).await {
+            Ok(result) => result,
+            Err(failed) => {
+                tracing::error!(signal = signal.as_str(), error = %failed, "storing a request failed");
+                Err(Error::Internal("storing the request failed; see the server's log".to_owned()))
+            }
+        }
+    }
+
+    fn end(&mut self, result: &Result<Accepted>) {
+        self.ended = true;
+        self.shared.meters.end(self.signal, self.transport, self.began, self.received, result.as_ref().err());
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        // The transport drops what it was doing when the sender goes away.
+        if !self.ended {
+            self.end(&Err(Error::Aborted("the sender went away".to_owned())));
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! From a decompressed body to a store: decode once, check, append. Runs on a blocking thread.
+
+use bytes::Bytes;
+use model::LogStream;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use otlp::Rejected;
+use prost::Message;
+
+use crate::admission::Permit;
+use crate::coding::Coding;
+use crate::ingest::{Format, Shared};
+use crate::names::Signal;
+use crate::{Accepted, Error, Result, json, loki};
+
+/// Decodes a body and appends what is in it. When this returns, what was accepted is in the store's log and found by
+/// the next query.
+pub(crate) fn keep(
+    shared: &Shared,
+    signal: Signal,
+    format: Format,
+    body: Bytes,
+    permit: &mut Permit,
+) -> Result<Accepted> {
+    if format == Format::OtlpJson {
+        let protobuf = json::to_protobuf(signal, &body)?;
+        permit.add(protobuf.len())?;
+        return keep(shared, signal, Format::OtlpProtobuf, protobuf.into(), permit);
+    }
+    match signal {
+        Signal::Traces => traces(shared, &body),
+        Signal::Metrics => metrics(shared, &body),
+        Signal::Logs if format == Format::OtlpProtobuf => otlp_logs(shared, &body),
+        Signal::Logs => pushed_logs(shared, format, body, permit),
+    }
+}
+
+fn traces(shared: &Shared, body: &[u8]) -> Result<Accepted> {
+    let (batch, rejected) = otlp::traces::decode(body, &shared.config.span_limits)?;
+    let items = batch.span_count() as u64;
+    if items > 0 {
+        shared.stores.traces.append(body, &batch).map_err(|error| trace_error(shared, &error))?;
+    }
+    Ok(Accepted { items, rejected })
+}
+
+fn trace_error(shared: &Shared, error: &tracestore::Error) -> Error {
+    match error {
+        tracestore::Error::Full { .. } => busy(shared, error),
+        other => Error::Unavailable(other.to_string()),
+    }
+}
+
+fn busy(shared: &Shared, error: &dyn std::error::Error) -> Error {
+    Error::Busy { message: error.to_string(), retry_after: shared.config.retry_after }
+}
+
+fn invalid_protobuf(error: &prost::DecodeError) -> Error {
+    Error::Malformed(format!("invalid protobuf: {error}"))
+}
+
+fn metrics(shared: &Shared, body: &[u8]) -> Result<Accepted> {
+    let request = ExportMetricsServiceRequest::decode(body).map_err(|error| invalid_protobuf(&error))?;
+    let (batch, mut rejected) = otlp::metrics::to_series(request, &shared.config.metrics);
+    for warning in &batch.warnings {
+        tracing::debug!(warning, "translating OTLP metrics");
+    }
+    if batch.points.is_empty() {
+        return Ok(Accepted { items: 0, rejected });
+    }
+    let appended = shared.stores.metrics.append(&batch).map_err(|error| match error {
+        tsdb::Error::Full { .. } => busy(shared, &error),
+        other => Error::Unavailable(other.to_string()),
+    })?;
+    rejected.merge(appended.rejected);
+    Ok(Accepted { items: appended.points, rejected })
+}
+
+fn otlp_logs(shared: &Shared, body: &[u8]) -> Result<Accepted> {
+    let request = ExportLogsServiceRequest::decode(body).map_err(|error| invalid_protobuf(&error))?;
+    let (streams, rejected) = otlp::logs::to_streams(request, shared.clock.now_ns(), &shared.config.logs);
+    append_logs(shared, &streams, rejected)
+}
+
+fn pushed_logs(shared: &Shared, format: Format, body: Bytes, permit: &mut Permit) -> Result<Accepted> {
+    let body = match format {
+        Format::LokiProtobuf => Coding::SnappyBlock.decode(body, shared.config.max_body_bytes, permit)?,
+        _ => body,
+    };
+    let mut streams = loki::parse_push(format, &body)?;
+    if streams.is_empty() {
+        return Err(Error::NoStreams);
+    }
+    for stream in &mut streams {
+        stream.labels = shared.config.logs.with_service_name(std::mem::take(&mut stream.labels));
+    }
+    append_logs(shared, &streams, Rejected::default())
+}
+
+fn append_logs(shared: &Shared, streams: &[LogStream], mut rejected: Rejected) -> Result<Accepted> {
+    if streams.is_empty() {
+        return Ok(Accepted { items: 0, rejected });
+    }
+    let appended = shared.stores.logs.append(streams).map_err(|error| match error {
+        logstore::Error::Full { .. } => busy(shared, &error),
+        other => Error::Unavailable(other.to_string()),
+    })?;
+    rejected.merge(appended.rejected);
+    Ok(Accepted { items: appended.accepted, rejected })
+}
