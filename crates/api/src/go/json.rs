@@ -32,7 +32,7 @@ struct Go<F>(F);
 
 impl<F: Formatter> Formatter for Go<F> {
     fn write_f64<W: ?Sized + io::Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
-        writer.write_all(float(value).as_bytes())
+        writer.write_all(otlp::value::double_to_text(value).as_bytes())
     }
 
     fn write_string_fragment<W: ?Sized + io::Write>(
@@ -86,19 +86,6 @@ impl<F: Formatter> Formatter for Go<F> {
     fn end_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
         self.0.end_object_value(writer)
     }
-}
-
-/// A finite number as Go writes it: plain digits, with an exponent below 1e-6 and from 1e21 on.
-pub(crate) fn float(value: f64) -> String {
-    let magnitude = value.abs();
-    if magnitude != 0.0 && !(1e-6..1e21).contains(&magnitude) {
-        let text = format!("{value:e}");
-        return match text.split_once('e') {
-            Some((digits, exponent)) if !exponent.starts_with('-') => format!("{digits}e+{exponent}"),
-            _ => text,
-        };
-    }
-    format!("{value}")
 }
 
 #[cfg(test)]
