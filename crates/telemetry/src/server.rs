@@ -1,0 +1,276 @@
+//! HTTP in: a layer that gives each request a server span and its place in the metrics, by the
+//! [conventions for HTTP](https://opentelemetry.io/docs/specs/semconv/http/).
+//!
+//! - span `GET /users/{id}`: `http.request.method`, `http.route`, `url.path`, `url.query`, `url.scheme`,
+//!   `user_agent.original`, `http.response.status_code`, `error.type`
+//! - `http.server.request.duration` (seconds) by method, route, scheme, status and error type
+//! - `http.server.active_requests` by method and scheme
+
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request};
+use axum::response::Response;
+use http::{Method, header};
+use opentelemetry::context::FutureExt;
+use opentelemetry::metrics::{Histogram, UpDownCounter};
+use opentelemetry::trace::{SpanKind, Status, TraceContextExt, Tracer};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_http::HeaderExtractor;
+use tower::{Layer, Service};
+use tracing::Instrument;
+
+use crate::{HTTP_SECONDS, Telemetry, exception_attributes};
+
+/// Longest user agent that is kept; the field is free text of the caller's.
+const LONGEST_USER_AGENT: usize = 128;
+
+/// What a handler puts into its response's extensions, so that the span of the request says what failed: recorded as
+/// an exception.
+#[derive(Clone, Debug)]
+pub struct RecordedError {
+    /// The kind of error, of which there are few: a type's name.
+    pub kind: Cow<'static, str>,
+    /// What happened, for the operator.
+    pub message: String,
+}
+
+/// See [`Telemetry::server_layer`].
+#[derive(Clone, Debug)]
+pub struct ServerLayer {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    telemetry: Telemetry,
+    duration: Histogram<f64>,
+    active: UpDownCounter<i64>,
+}
+
+impl ServerLayer {
+    pub(crate) fn new(telemetry: &Telemetry) -> Self {
+        let meter = telemetry.meter();
+        let shared = Shared {
+            telemetry: telemetry.clone(),
+            duration: meter
+                .f64_histogram("http.server.request.duration")
+                .with_unit("s")
+                .with_description("Duration of HTTP server requests.")
+                .with_boundaries(HTTP_SECONDS.to_vec())
+                .build(),
+            active: meter
+                .i64_up_down_counter("http.server.active_requests")
+                .with_unit("{request}")
+                .with_description("Number of active HTTP server requests.")
+                .build(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+}
+
+impl<S> Layer<S> for ServerLayer {
+    type Service = Server<S>;
+
+    fn layer(&self, inner: S) -> Server<S> {
+        Server { shared: Arc::clone(&self.shared), inner }
+    }
+}
+
+/// An instrumented service. Made by [`ServerLayer`].
+#[derive(Clone, Debug)]
+pub struct Server<S> {
+    shared: Arc<Shared>,
+    inner: S,
+}
+
+impl<S> Service<Request> for Server<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let inner = &self.shared.telemetry.inner;
+        let caller =
+            inner.propagator.extract_with_context(&Context::new(), &HeaderExtractor(request.headers()));
+        if inner.tracer.is_none() && !inner.measures {
+            return Box::pin(self.inner.call(request).with_context(caller));
+        }
+        let running = Running::begin(&self.shared, &request, &caller);
+        let context = running.context.clone();
+        let response = self.inner.call(request);
+        let finish = async move |response: Result<Response, Infallible>| {
+            let Ok(response) = response;
+            running.finish(&response);
+            Ok(response)
+        };
+        if inner.context_spans {
+            let fields = context_span(&context);
+            return Box::pin(
+                async move { finish(response.instrument(fields).with_context(context).await).await },
+            );
+        }
+        Box::pin(async move { finish(response.with_context(context).await).await })
+    }
+}
+
+/// A `tracing` span that does nothing but show the ids to log sinks that read fields. At the highest level, so that
+/// no filter of levels takes it away.
+fn context_span(context: &Context) -> tracing::Span {
+    let span = context.span();
+    let ids = span.span_context();
+    tracing::error_span!(target: "telemetry::context", "request", trace_id = %ids.trace_id(), span_id = %ids.span_id())
+}
+
+/// A request under way. If it is dropped before its end, the client went away.
+struct Running {
+    shared: Arc<Shared>,
+    context: Context,
+    method: &'static str,
+    route: Option<Arc<str>>,
+    begun: Instant,
+    done: bool,
+}
+
+impl Running {
+    fn begin(shared: &Arc<Shared>, request: &Request, caller: &Context) -> Self {
+        let method = known_method(request.method());
+        let route: Option<Arc<str>> =
+            request.extensions().get::<MatchedPath>().map(|path| path.as_str().into());
+        let context = match &shared.telemetry.inner.tracer {
+            None => caller.clone(),
+            Some(tracer) => {
+                let builder = tracer
+                    .span_builder(span_name(method, route.as_deref()))
+                    .with_kind(SpanKind::Server)
+                    .with_attributes(span_attributes(request, method, route.as_ref()));
+                caller.with_span(tracer.build_with_context(builder, caller))
+            }
+        };
+        shared.active.add(1, &active_attributes(method));
+        Self { shared: Arc::clone(shared), context, method, route, begun: Instant::now(), done: false }
+    }
+
+    fn finish(mut self, response: &Response) {
+        self.done = true;
+        let status = response.status();
+        let span = self.context.span();
+        span.set_attribute(KeyValue::new("http.response.status_code", i64::from(status.as_u16())));
+        let recorded = response.extensions().get::<RecordedError>();
+        if let Some(error) = recorded {
+            span.add_event("exception", exception_attributes(&error.kind, &error.message));
+        }
+        if status.is_server_error() {
+            span.set_attribute(KeyValue::new("error.type", status.as_u16().to_string()));
+            span.set_status(Status::error(recorded.map_or(String::new(), |error| error.message.clone())));
+        }
+        span.end();
+        let error = status.is_server_error().then(|| status.as_u16().to_string());
+        self.measure(Some(status.as_u16()), error);
+    }
+
+    fn measure(&self, status: Option<u16>, error: Option<String>) {
+        let mut attributes = Vec::with_capacity(5);
+        attributes.push(KeyValue::new("http.request.method", self.method));
+        attributes.push(KeyValue::new("url.scheme", "http"));
+        if let Some(route) = &self.route {
+            attributes.push(KeyValue::new("http.route", Arc::clone(route)));
+        }
+        if let Some(status) = status {
+            attributes.push(KeyValue::new("http.response.status_code", i64::from(status)));
+        }
+        if let Some(error) = error {
+            attributes.push(KeyValue::new("error.type", error));
+        }
+        self.shared.duration.record(self.begun.elapsed().as_secs_f64(), &attributes);
+        self.shared.active.add(-1, &active_attributes(self.method));
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !self.done {
+            let span = self.context.span();
+            span.set_attribute(KeyValue::new("error.type", "cancelled"));
+            span.set_status(Status::error("the client went away, or the handler panicked"));
+            span.end();
+            self.measure(None, Some("cancelled".to_owned()));
+        }
+    }
+}
+
+fn active_attributes(method: &'static str) -> [KeyValue; 2] {
+    [KeyValue::new("http.request.method", method), KeyValue::new("url.scheme", "http")]
+}
+
+fn span_attributes(request: &Request, method: &'static str, route: Option<&Arc<str>>) -> Vec<KeyValue> {
+    let mut attributes = Vec::with_capacity(8);
+    attributes.push(KeyValue::new("http.request.method", method));
+    if method == OTHER_METHOD {
+        attributes.push(KeyValue::new("http.request.method_original", request.method().as_str().to_owned()));
+    }
+    attributes.push(KeyValue::new("url.path", request.uri().path().to_owned()));
+    attributes.push(KeyValue::new("url.scheme", "http"));
+    if let Some(route) = route {
+        attributes.push(KeyValue::new("http.route", Arc::clone(route)));
+    }
+    if let Some(query) = request.uri().query() {
+        attributes.push(KeyValue::new("url.query", query.to_owned()));
+    }
+    if let Some(agent) = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok()) {
+        // Visible ASCII, so that every index is a boundary of characters.
+        let agent = &agent[..agent.len().min(LONGEST_USER_AGENT)];
+        attributes.push(KeyValue::new("user_agent.original", agent.to_owned()));
+    }
+    attributes
+}
+
+const OTHER_METHOD: &str = "_OTHER";
+
+/// Methods are few, whatever a caller invents.
+pub(crate) fn known_method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        Method::PATCH => "PATCH",
+        Method::CONNECT => "CONNECT",
+        Method::TRACE => "TRACE",
+        _ => OTHER_METHOD,
+    }
+}
+
+/// `GET /users/{id}`, or the method alone where no route was met.
+pub(crate) fn span_name(method: &'static str, route: Option<&str>) -> Cow<'static, str> {
+    let method = if method == OTHER_METHOD { "HTTP" } else { method };
+    route.map_or(Cow::Borrowed(method), |route| format!("{method} {route}").into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_few() {
+        assert_eq!(span_name("GET", Some("/users/{id}")), "GET /users/{id}");
+        assert_eq!(span_name("POST", None), "POST");
+        assert_eq!(known_method(&Method::from_bytes(b"BREW").unwrap()), OTHER_METHOD);
+        assert_eq!(span_name(OTHER_METHOD, None), "HTTP");
+    }
+}
