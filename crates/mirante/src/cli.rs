@@ -1,0 +1,237 @@
+//! What can be typed. Values are checked here, so that a command starts with what it can use.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use stack::{Config, Part, Retention};
+
+use crate::address::BaseUrl;
+use crate::quantity::{parse_bytes, parse_duration, show_bytes};
+use crate::{retention, version};
+
+/// An embedded observability stack: traces, metrics and logs, kept and found by one program.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mirante",
+    version = version::short(),
+    max_term_width = 100,
+    after_help = "Example:\n  mirante up\n  mirante verify"
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start the stack, and the demo services that feed it
+    Up(Up),
+    /// Say how a running stack is, and what it holds
+    Status(Status),
+    /// Send a request through the demo services and find it in every signal
+    Verify(Verify),
+    /// Say what this is and how it was built
+    #[command(after_help = "Example:\n  mirante version")]
+    Version,
+    /// Run a demo service; `up` starts these
+    #[command(hide = true)]
+    Demo(Demo),
+}
+
+/// Start the stack, and the demo services that feed it.
+///
+/// Runs until Ctrl-C; a second Ctrl-C stops at once.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    mirante up\n  \
+    mirante up --port-offset 100 --data-dir /tmp/second --no-demo\n  \
+    mirante up --memory 1GiB --retention traces=2d,logs=7d/10GiB,metrics=30d")]
+pub(crate) struct Up {
+    /// Where everything is kept
+    #[arg(long, value_name = "DIR", env = "MIRANTE_DATA_DIR", default_value = "./.mirante")]
+    pub(crate) data_dir: PathBuf,
+
+    /// Address to listen on; anything but the loopback opens the stack to others
+    #[arg(long, value_name = "IP", env = "MIRANTE_BIND", default_value = "127.0.0.1", value_parser = parse_bind)]
+    pub(crate) bind: IpAddr,
+
+    #[command(flatten)]
+    pub(crate) ports: PortOffset,
+
+    /// Do not start the demo services
+    #[arg(long, env = "MIRANTE_NO_DEMO")]
+    pub(crate) no_demo: bool,
+
+    /// Memory for recent data and for requests under way
+    #[arg(long, value_name = "BYTES", env = "MIRANTE_MEMORY", default_value = "256MiB", value_parser = parse_memory)]
+    pub(crate) memory: u64,
+
+    /// How long data is kept: an age, a size, or age/size; for all signals or for one (traces=, logs=, metrics=)
+    #[arg(long, value_name = "RULES", env = "MIRANTE_RETENTION", default_value = "7d/5GiB", value_parser = retention::parse)]
+    pub(crate) retention: Retention,
+
+    /// When what was accepted is forced to the disk: at most a second later, or before every answer
+    #[arg(long, value_name = "WHEN", env = "MIRANTE_WAL_SYNC", default_value = "interval")]
+    pub(crate) wal_sync: WalSync,
+
+    /// How logs are written to standard error
+    #[arg(long, value_name = "FORMAT", env = "MIRANTE_LOG_FORMAT", default_value = "text")]
+    pub(crate) log_format: LogFormat,
+}
+
+/// Say how a running stack is, and what it holds.
+///
+/// Looks at the stack whose data directory it is given, else at the usual ports. Exit code 1 if none runs or a part of it
+/// does not answer.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  mirante status\n  mirante status --port-offset 100 --json")]
+pub(crate) struct Status {
+    /// Data directory of the stack; by default ./.mirante where it is in use
+    #[arg(long, value_name = "DIR", env = "MIRANTE_DATA_DIR", conflicts_with_all = ["port_offset", "host"])]
+    pub(crate) data_dir: Option<PathBuf>,
+
+    /// How far the ports of the stack are shifted
+    #[arg(long, value_name = "N", env = "MIRANTE_PORT_OFFSET", value_parser = port_offset())]
+    pub(crate) port_offset: Option<u16>,
+
+    /// Address of the stack
+    #[arg(long, value_name = "IP", value_parser = parse_bind)]
+    pub(crate) host: Option<IpAddr>,
+
+    /// Time for each answer
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse_duration)]
+    pub(crate) timeout: Duration,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Send a request through the demo services and find it in every signal.
+///
+/// One request goes to users, on to albums and to the database. Then its trace has to be in Tempo and in Jaeger, its log
+/// lines in Loki, and its count in Prometheus. Works against the embedded engine and against the compose stack. Exit
+/// code 1 if something is not found in time.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    mirante verify\n  \
+    mirante verify --port-offset 100 --json\n  \
+    mirante verify --timeout 1m --tempo http://tempo.example:3200")]
+pub(crate) struct Verify {
+    #[command(flatten)]
+    pub(crate) ports: PortOffset,
+
+    /// Base address of the users service [default: http://127.0.0.1:8001, shifted]
+    #[arg(long, value_name = "URL")]
+    pub(crate) users: Option<BaseUrl>,
+
+    /// Base address of Tempo [default: http://127.0.0.1:3200, shifted]
+    #[arg(long, value_name = "URL")]
+    pub(crate) tempo: Option<BaseUrl>,
+
+    /// Base address of Jaeger [default: http://127.0.0.1:16686, shifted]
+    #[arg(long, value_name = "URL")]
+    pub(crate) jaeger: Option<BaseUrl>,
+
+    /// Base address of Loki [default: http://127.0.0.1:3100, shifted]
+    #[arg(long, value_name = "URL")]
+    pub(crate) loki: Option<BaseUrl>,
+
+    /// Base address of Prometheus [default: http://127.0.0.1:9090, shifted]
+    #[arg(long, value_name = "URL")]
+    pub(crate) prometheus: Option<BaseUrl>,
+
+    /// Time until everything has to be found
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
+    pub(crate) timeout: Duration,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Which service
+    pub(crate) service: Service,
+    /// End when standard input ends: the parent's death is noticed that way
+    #[arg(long)]
+    pub(crate) lifeline: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PortOffset {
+    /// Shift every port, so that several stacks run side by side
+    #[arg(long, value_name = "N", env = "MIRANTE_PORT_OFFSET", default_value_t = 0, value_parser = port_offset())]
+    pub(crate) port_offset: u16,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Service {
+    Users,
+    Albums,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WalSync {
+    /// At most a second later: a killed process loses nothing, a power cut the last second
+    Interval,
+    /// Before every answer: a power cut loses nothing
+    Always,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+fn port_offset() -> clap::builder::RangedI64ValueParser<u16> {
+    clap::value_parser!(u16).range(0..=i64::from(Part::MAX_PORT_OFFSET))
+}
+
+fn parse_bind(text: &str) -> Result<IpAddr, String> {
+    match text {
+        "localhost" => Ok(IpAddr::from([127, 0, 0, 1])),
+        _ => text.parse().map_err(|_| {
+            "expected an IP address of this machine, such as 127.0.0.1, ::1 or 0.0.0.0 for all".to_owned()
+        }),
+    }
+}
+
+fn parse_memory(text: &str) -> Result<u64, String> {
+    let bytes = parse_bytes(text)?;
+    if bytes < Config::MIN_MEMORY_BYTES {
+        return Err(format!("expected at least {}", show_bytes(Config::MIN_MEMORY_BYTES)));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_holds_together_and_every_command_has_an_example() {
+        let command = Cli::command();
+        command.clone().debug_assert();
+        for command in command.get_subcommands().filter(|command| !command.is_hide_set()) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Example"), "{} has no example", command.get_name());
+        }
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_engine() {
+        let Command::Up(up) = Cli::parse_from(["mirante", "up"]).command else { panic!("not up") };
+        assert_eq!(up.memory, Config::DEFAULT_MEMORY_BYTES);
+        assert_eq!(up.retention, Retention::default());
+        assert!(up.bind.is_loopback());
+    }
+}
