@@ -1,11 +1,44 @@
-//! Samples: kept at once, found at once.
+//! Samples: kept at once, found at once. Series of floats and native histograms in memory, in compressed chunks,
+//! behind a log that survives `kill -9`.
+//!
+//! Not yet here: blocks on disk. What is queried goes through [`promql::storage::Storage`], so that they can stand
+//! beside the head.
+//!
+//! Begin with [`Tsdb`]. A write is judged in `plan`, becomes a `record` of the log and is applied to the `head`, which
+//! has an `index` and, for each `series`, its `chunk`s. A `checkpoint` keeps the log short. Queries are in `select`.
+
+mod checkpoint;
+mod chunk;
+mod codec;
+mod exemplars;
+mod head;
+mod index;
+mod maintenance;
+mod plan;
+mod record;
+mod select;
+mod series;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use model::{Batch, Clock};
-use wal::SyncPolicy;
+use model::{Batch, Clock, DataPoint};
+use parking_lot::Mutex;
+use wal::{SegmentId, SyncPolicy, Wal};
+
+use head::Head;
+use maintenance::Keeper;
+use plan::{Bounds, Plan};
+use record::{Record, VERSION};
+pub use select::{IndexStats, SelectedSeries};
+
+/// Samples that are judged and written together; a larger batch takes several records.
+const SAMPLES_PER_RECORD: usize = 20_000;
+
+/// Bytes of labels, metadata and exemplars that one record takes at most, and one data point's more.
+const BYTES_PER_RECORD: usize = 16 << 20;
 
 /// How the store is kept.
 #[derive(Debug, Clone)]
@@ -14,7 +47,8 @@ pub struct Config {
     pub wal_dir: PathBuf,
     /// When the log is forced to the disk.
     pub wal_sync: SyncPolicy,
-    /// Memory that the head may take, in bytes; past it, appends are refused.
+    /// Memory that the head may take, in bytes. Past it, the oldest samples go; where that does not help, appends are
+    /// refused.
     pub memory_bytes: usize,
     /// Age after which samples are dropped.
     pub retention_age: Duration,
@@ -51,7 +85,7 @@ impl Config {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The log refused; nothing was taken.
+    /// The log refused; nothing was taken of what is not there already.
     #[error(transparent)]
     Wal(#[from] wal::Error),
     /// The head is full; try again after a while. Nothing was taken.
@@ -61,6 +95,22 @@ pub enum Error {
         bytes: usize,
         /// Its limit.
         limit: usize,
+    },
+    /// The checkpoint cannot be written or read.
+    #[error("{action} {path}: {source}")]
+    Checkpoint {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A checkpoint that this version does not read.
+    #[error("{path} is not a checkpoint of a known version")]
+    UnknownCheckpoint {
+        /// The file.
+        path: PathBuf,
     },
     /// The store has been shut down.
     #[error("the metrics store is stopped")]
@@ -73,41 +123,233 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// What became of a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Appended {
-    /// Samples that were written.
+    /// Samples that were written; one that was there already is not.
     pub samples: u64,
     /// Data points of the sender that were taken; one that was there already counts.
     pub points: u64,
     /// Exemplars that were kept.
     pub exemplars: u64,
-    /// Data points of the sender that were refused, each with its reason: out of order, too old, duplicate, too far
-    /// ahead, too many series.
+    /// Data points of the sender that were refused, each with its reason: `out_of_bounds` (too far ahead), `too_old`,
+    /// `duplicate`, `series_limit`, `too_large`, `delta_out_of_order`, `delta_overlap`.
     pub rejected: otlp::Rejected,
 }
 
-/// The store.
+/// The store. Dropping it stops its background work and syncs the log.
 #[derive(Debug)]
-pub struct Tsdb {}
+pub struct Tsdb {
+    inner: Arc<Inner>,
+    keeper: Keeper,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    config: Config,
+    clock: Arc<dyn Clock>,
+    head: Head,
+    wal: Wal,
+    /// One write at a time: what is judged holds until it is applied, and the log has the head's order.
+    writer: Mutex<Writer>,
+    /// Held while a checkpoint is written.
+    checkpointing: Mutex<()>,
+    checkpoint_bytes: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Writer {
+    next_id: u32,
+    stopped: bool,
+    /// When room was made last, so that a full store does not look for room at every write.
+    made_room_ms: i64,
+}
 
 impl Tsdb {
-    /// Opens the store: reads the checkpoint, replays the log.
-    pub fn open(_config: Config, _clock: Arc<dyn Clock>) -> Result<Self> {
-        unimplemented!()
+    /// Opens the store: reads the checkpoint, replays what the log has beyond it, starts the background work.
+    pub fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Self> {
+        let inner = Arc::new(Inner::open(config, clock)?);
+        let keeper = Keeper::start(&inner);
+        Ok(Self { inner, keeper })
     }
 
     /// Keeps a batch: in the log first, then in the head. When this returns, the next query finds it.
-    pub fn append(&self, _batch: &Batch) -> Result<Appended> {
-        unimplemented!()
+    ///
+    /// A data point is taken or refused as a whole; what is refused is counted with its reason. Deltas are added to
+    /// the last value of their series. After an error the batch may be sent again: what was written of it is the same
+    /// and is not written twice.
+    pub fn append(&self, batch: &Batch) -> Result<Appended> {
+        let appended = self.inner.append(batch)?;
+        self.keeper.wake_if(self.inner.checkpoint_is_due());
+        Ok(appended)
     }
 
     /// The store's figures.
     pub fn stats(&self) -> Stats {
-        unimplemented!()
+        let head = &self.inner.head;
+        let is_empty = head.sample_count() == 0;
+        Stats {
+            head_items: head.sample_count(),
+            head_bytes: head.bytes() as u64,
+            wal: self.inner.wal.stats(),
+            series: head.series_count() as u64,
+            chunks: head.chunk_count(),
+            exemplars: head.exemplar_count() as u64,
+            checkpoint_bytes: self.inner.checkpoint_bytes.load(Ordering::Relaxed),
+            min_time_ms: if is_empty { 0 } else { head.min_time_ms() },
+            max_time_ms: if is_empty { 0 } else { head.max_time_ms() },
+        }
     }
 
-    /// Syncs the log. Appends are refused from here on.
-    pub fn shutdown(&self) -> Result<()> {
-        unimplemented!()
+    /// Does what the background work does now and then: drops what is too old, writes a checkpoint where the log has
+    /// grown.
+    pub fn maintain(&self) -> Result<()> {
+        self.inner.maintain()
     }
+
+    /// Writes a checkpoint now and removes the log before it.
+    pub fn checkpoint(&self) -> Result<()> {
+        self.inner.checkpoint()
+    }
+
+    /// Stops the background work and syncs the log. Appends are refused from here on; queries are still answered.
+    pub fn shutdown(&self) -> Result<()> {
+        self.inner.writer.lock().stopped = true;
+        self.keeper.stop();
+        Ok(self.inner.wal.sync()?)
+    }
+
+    pub(crate) fn head(&self) -> &Head {
+        &self.inner.head
+    }
+}
+
+impl Inner {
+    fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Self> {
+        let head = Head::new(config.max_series, config.max_exemplars);
+        let loaded = checkpoint::load(&config.wal_dir, &head)?;
+        if let Some(loaded) = loaded.filter(|loaded| loaded.damaged > 0) {
+            let path = checkpoint::path(&config.wal_dir);
+            tracing::error!(path = %path.display(), frames = loaded.damaged, "parts of the checkpoint are damaged");
+        }
+        let covered = loaded.map(|loaded| loaded.covered);
+        let mut next_id = loaded.map_or(1, |loaded| loaded.next_id);
+        let (mut unknown, mut unreadable) = (0, 0);
+        let wal_config = wal::Config { sync: config.wal_sync, ..wal::Config::new(&config.wal_dir) };
+        let (wal, recovery) = Wal::open(wal_config, |segment, bytes| {
+            if covered.is_some_and(|covered| segment <= covered) {
+                return;
+            }
+            match Record::decode(bytes) {
+                Ok(record) => {
+                    let newest = record.series.iter().map(|(id, _)| *id).max().unwrap_or(0);
+                    next_id = next_id.max(newest + 1);
+                    unknown += head.apply(record);
+                }
+                Err(_) => unreadable += 1,
+            }
+        })?;
+        for damage in &recovery.damage {
+            tracing::warn!(?damage, "damage in the metrics log was stepped over");
+        }
+        if unknown + unreadable > 0 {
+            tracing::error!(unknown, unreadable, "samples without a series and records that cannot be read");
+        }
+        let inner = Self {
+            head,
+            wal,
+            writer: Mutex::new(Writer { next_id, stopped: false, made_room_ms: i64::MIN }),
+            checkpointing: Mutex::new(()),
+            checkpoint_bytes: AtomicU64::new(loaded.map_or(0, |loaded| loaded.bytes)),
+            config,
+            clock,
+        };
+        inner.mark_segment(covered)?;
+        Ok(inner)
+    }
+
+    /// Begins the active segment with an empty record: the log removes segments without a record when it is opened,
+    /// and would then give their numbers again, although the checkpoint says that it covers them.
+    fn mark_segment(&self, covered: Option<SegmentId>) -> Result<()> {
+        let Some(covered) = covered else { return Ok(()) };
+        let position = self.wal.append(&[&[VERSION]])?;
+        if position.segment <= covered {
+            // Somebody removed segments by hand. A new checkpoint says what is true again.
+            return self.checkpoint();
+        }
+        // A crash may have come between the checkpoint and this.
+        Ok(self.wal.remove_through(covered)?)
+    }
+
+    fn append(&self, batch: &Batch) -> Result<Appended> {
+        let mut appended = Appended::default();
+        let mut position = None;
+        let mut points = batch.points.as_slice();
+        while !points.is_empty() {
+            // One write at a time, but not one batch: others get their turn.
+            let mut writer = self.writer.lock();
+            if writer.stopped {
+                return Err(Error::Stopped);
+            }
+            self.check_room(&mut writer)?;
+            let record;
+            (record, points) = self.judge(batch, points, writer.next_id, &mut appended);
+            if record.is_empty() {
+                continue;
+            }
+            position = Some(self.wal.append(&[&record.encode()])?);
+            writer.next_id += record.series.len() as u32;
+            appended.samples += record.samples.len() as u64;
+            self.head.apply(record);
+        }
+        if let Some(position) = position {
+            self.wal.commit(position)?;
+        }
+        Ok(appended)
+    }
+
+    /// Judges as many data points as go into one record; the others are left.
+    fn judge<'a>(
+        &self,
+        batch: &'a Batch,
+        points: &'a [DataPoint],
+        next_id: u32,
+        appended: &mut Appended,
+    ) -> (Record, &'a [DataPoint]) {
+        let now_ms = self.clock.now_ms();
+        let bounds = Bounds {
+            oldest_ms: now_ms.saturating_sub(millis(self.config.retention_age)),
+            newest_ms: now_ms.saturating_add(millis(self.config.max_ahead)),
+            window_ms: millis(self.config.out_of_order_window),
+        };
+        let mut plan = Plan::new(&self.head, bounds, next_id);
+        let mut left = points;
+        while let Some((point, rest)) = left.split_first() {
+            plan.point(batch, point, appended);
+            left = rest;
+            if plan.samples() >= SAMPLES_PER_RECORD || plan.bytes() >= BYTES_PER_RECORD {
+                break;
+            }
+        }
+        (plan.finish(), left)
+    }
+
+    fn check_room(&self, writer: &mut Writer) -> Result<()> {
+        let limit = self.config.memory_bytes;
+        if self.head.bytes() < limit {
+            return Ok(());
+        }
+        let now_ms = self.clock.now_ms();
+        if now_ms.saturating_sub(writer.made_room_ms) >= 1000 {
+            writer.made_room_ms = now_ms;
+            self.make_room();
+        }
+        match self.head.bytes() {
+            bytes if bytes >= limit => Err(Error::Full { bytes, limit }),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The store's figures.

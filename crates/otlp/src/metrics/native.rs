@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use model::sample::{BucketSpan, ResetHint};
+use model::histogram::{CUSTOM_SCHEMA, to_spans};
+use model::sample::ResetHint;
 use model::{Histogram, SampleValue, SeriesSample};
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
 use opentelemetry_proto::tonic::metrics::v1::{ExponentialHistogramDataPoint, HistogramDataPoint};
@@ -14,14 +15,8 @@ use super::points::{Points, has_no_value, stale};
 const SCHEMA_MAX: i32 = 8;
 const SCHEMA_MIN: i32 = -4;
 
-/// The schema of custom bounds.
-const SCHEMA_CUSTOM: i32 = -53;
-
 /// Width of the zero bucket: what Prometheus sets, whatever the sender says.
 const ZERO_THRESHOLD: f64 = 1e-128;
-
-/// A gap of more empty buckets than this begins a new span.
-const MAX_GAP: i64 = 2;
 
 impl Points<'_> {
     /// Exponential histograms.
@@ -101,7 +96,13 @@ fn from_exponential(point: &ExponentialHistogramDataPoint) -> Result<Histogram, 
         Some(buckets) => {
             // Index 0 holds (1, base] in OTLP; in a native histogram it is the bucket that ends at 1.
             let index = |position: usize| ((i64::from(buckets.offset) + position as i64) >> scale_down) + 1;
-            spans(buckets.bucket_counts.iter().enumerate().map(|(position, count)| (index(position), *count)))
+            to_spans(
+                buckets
+                    .bucket_counts
+                    .iter()
+                    .enumerate()
+                    .map(|(position, count)| (index(position), *count as f64)),
+            )
         }
     };
     let (positive_spans, positive_buckets) = layout(&point.positive);
@@ -124,10 +125,10 @@ fn from_exponential(point: &ExponentialHistogramDataPoint) -> Result<Histogram, 
 
 fn from_explicit(point: &HistogramDataPoint) -> Histogram {
     let no_value = has_no_value(point.flags);
-    let buckets = point.bucket_counts.iter().enumerate().map(|(index, count)| (index as i64, *count));
-    let (positive_spans, positive_buckets) = spans(buckets);
+    let buckets = point.bucket_counts.iter().enumerate().map(|(index, count)| (index as i64, *count as f64));
+    let (positive_spans, positive_buckets) = to_spans(buckets);
     Histogram {
-        schema: SCHEMA_CUSTOM,
+        schema: CUSTOM_SCHEMA,
         count: if no_value { 0.0 } else { point.count as f64 },
         sum: if no_value { stale() } else { point.sum.unwrap_or(0.0) },
         positive_spans,
@@ -137,38 +138,10 @@ fn from_explicit(point: &HistogramDataPoint) -> Histogram {
     }
 }
 
-/// Buckets by ascending index, those of one index added up, as spans with counts. Empty buckets are kept in gaps that
-/// are too small for a span of their own, and nowhere else.
-fn spans(buckets: impl Iterator<Item = (i64, u64)>) -> (Vec<BucketSpan>, Vec<f64>) {
-    let mut merged: Vec<(i64, u64)> = Vec::new();
-    for (index, count) in buckets.filter(|(_, count)| *count > 0) {
-        match merged.last_mut() {
-            Some((last, sum)) if *last == index => *sum = sum.saturating_add(count),
-            _ => merged.push((index, count)),
-        }
-    }
-    let mut spans: Vec<BucketSpan> = Vec::new();
-    let mut counts = Vec::with_capacity(merged.len());
-    // One behind the bucket that was written last.
-    let mut next = 0;
-    for (index, count) in merged {
-        let gap = index - next;
-        match spans.last_mut() {
-            Some(span) if gap <= MAX_GAP => {
-                span.length += gap as u32 + 1;
-                counts.extend((0..gap).map(|_| 0.0));
-            }
-            _ => spans
-                .push(BucketSpan { offset: gap.clamp(i32::MIN.into(), i32::MAX.into()) as i32, length: 1 }),
-        }
-        counts.push(count as f64);
-        next = index + 1;
-    }
-    (spans, counts)
-}
-
 #[cfg(test)]
 mod tests {
+    use model::sample::BucketSpan;
+
     use super::*;
 
     fn point(scale: i32, offset: i32, counts: &[u64]) -> ExponentialHistogramDataPoint {

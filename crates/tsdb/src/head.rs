@@ -1,0 +1,288 @@
+//! The samples of the store in memory: what records make of them, and what a query sees.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+
+use model::{Exemplar, Labels, Metadata};
+use parking_lot::{Mutex, RwLock};
+
+use crate::exemplars::Ring;
+use crate::index::Index;
+use crate::record::Record;
+use crate::series::{Data, Series};
+
+/// Most different metadata of one family that are kept: targets may disagree, but not without end.
+const MAX_METADATA_VARIANTS: usize = 16;
+
+/// Bytes of a family's metadata besides its texts.
+const METADATA_BYTES: usize = 128;
+
+/// Everything in memory. Changed by one writer at a time, read by many.
+#[derive(Debug)]
+pub(crate) struct Head {
+    max_series: usize,
+    index: RwLock<Index>,
+    metadata: RwLock<BTreeMap<String, Vec<Metadata>>>,
+    exemplars: Mutex<Ring>,
+    bytes: AtomicUsize,
+    samples: AtomicU64,
+    chunks: AtomicU64,
+    min_time_ms: AtomicI64,
+    max_time_ms: AtomicI64,
+}
+
+/// What is dropped, and what stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Truncated {
+    pub(crate) series: usize,
+    pub(crate) samples: u64,
+}
+
+impl Head {
+    pub(crate) fn new(max_series: usize, max_exemplars: usize) -> Self {
+        Self {
+            max_series,
+            index: RwLock::default(),
+            metadata: RwLock::default(),
+            exemplars: Mutex::new(Ring::new(max_exemplars)),
+            bytes: AtomicUsize::new(0),
+            samples: AtomicU64::new(0),
+            chunks: AtomicU64::new(0),
+            min_time_ms: AtomicI64::new(i64::MAX),
+            max_time_ms: AtomicI64::new(i64::MIN),
+        }
+    }
+
+    /// Does what a record says. A sample of a series that is not known is left out: its series went with a damaged
+    /// stretch of the log. Returns how many were.
+    pub(crate) fn apply(&self, record: Record) -> u64 {
+        let mut growth = 0_isize;
+        if !record.series.is_empty() {
+            let mut index = self.index.write();
+            for (id, labels) in &record.series {
+                if index.by_id(*id).is_none() && index.get(index.hash(labels), labels).is_none() {
+                    let (series, text_bytes) = index.insert(*id, labels);
+                    growth += (series.base_bytes() + text_bytes) as isize;
+                }
+            }
+        }
+        let mut unknown = 0;
+        let mut chunks = 0_isize;
+        let mut samples = 0;
+        {
+            let index = self.index.read();
+            for sample in &record.samples {
+                let Some(series) = index.by_id(sample.series) else {
+                    unknown += 1;
+                    continue;
+                };
+                let mut data = series.data.lock();
+                let change = data.insert(sample.time_ms, sample.start_ms, &sample.value);
+                growth += change.bytes;
+                chunks += change.chunks;
+                samples += 1;
+                self.min_time_ms.fetch_min(sample.time_ms, Ordering::Relaxed);
+                self.max_time_ms.fetch_max(sample.time_ms, Ordering::Relaxed);
+            }
+        }
+        for (name, metadata) in record.metadata {
+            growth += self.add_metadata(name, metadata) as isize;
+        }
+        if !record.exemplars.is_empty() {
+            let mut ring = self.exemplars.lock();
+            let before = ring.bytes() as isize;
+            for (series, exemplar) in record.exemplars {
+                if ring.takes(series, &exemplar) {
+                    ring.push(series, exemplar);
+                }
+            }
+            growth += ring.bytes() as isize - before;
+        }
+        self.grow(growth);
+        self.samples.fetch_add(samples, Ordering::Relaxed);
+        self.chunks.fetch_add(chunks as u64, Ordering::Relaxed);
+        unknown
+    }
+
+    fn grow(&self, bytes: isize) {
+        // Two's complement: adding a negative number as unsigned takes it away.
+        self.bytes.fetch_add(bytes as usize, Ordering::Relaxed);
+    }
+
+    fn add_metadata(&self, name: String, metadata: Metadata) -> usize {
+        let mut families = self.metadata.write();
+        let room = families.len() < self.max_series;
+        if !room && !families.contains_key(&name) {
+            return 0;
+        }
+        let bytes = name.len() + metadata.help.len() + metadata.unit.len() + METADATA_BYTES;
+        let variants = families.entry(name).or_default();
+        if variants.contains(&metadata) {
+            return 0;
+        }
+        if variants.len() == MAX_METADATA_VARIANTS {
+            variants.remove(0);
+        }
+        variants.push(metadata);
+        bytes
+    }
+
+    /// Puts back a series of a checkpoint.
+    pub(crate) fn restore(&self, id: u32, labels: &Labels, restored: Data) {
+        let Some((first_ms, last_ms)) = restored.span() else { return };
+        let mut index = self.index.write();
+        if index.by_id(id).is_some() || index.get(index.hash(labels), labels).is_some() {
+            return;
+        }
+        let (series, text_bytes) = index.insert(id, labels);
+        self.grow((series.base_bytes() + text_bytes + restored.bytes()) as isize);
+        self.samples.fetch_add(restored.sample_count(), Ordering::Relaxed);
+        self.chunks.fetch_add(restored.chunk_count() as u64, Ordering::Relaxed);
+        self.min_time_ms.fetch_min(first_ms, Ordering::Relaxed);
+        self.max_time_ms.fetch_max(last_ms, Ordering::Relaxed);
+        *series.data.lock() = restored;
+    }
+
+    pub(crate) fn max_series(&self) -> usize {
+        self.max_series
+    }
+
+    pub(crate) fn series_count(&self) -> usize {
+        self.index.read().len()
+    }
+
+    pub(crate) fn series(&self, labels: &Labels) -> Option<Arc<Series>> {
+        let index = self.index.read();
+        index.get(index.hash(labels), labels).cloned()
+    }
+
+    pub(crate) fn with_index<T>(&self, read: impl FnOnce(&Index) -> T) -> T {
+        read(&self.index.read())
+    }
+
+    pub(crate) fn has_metadata(&self, name: &str, metadata: &Metadata) -> bool {
+        self.metadata.read().get(name).is_some_and(|variants| variants.contains(metadata))
+    }
+
+    pub(crate) fn metadata(&self) -> BTreeMap<String, Vec<Metadata>> {
+        self.metadata.read().clone()
+    }
+
+    /// The metadata of one family.
+    pub(crate) fn metadata_of(&self, name: &str) -> Vec<Metadata> {
+        self.metadata.read().get(name).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn takes_exemplar(&self, series: u32, exemplar: &Exemplar) -> bool {
+        self.exemplars.lock().takes(series, exemplar)
+    }
+
+    pub(crate) fn exemplars_of(&self, series: u32, first_ms: i64, last_ms: i64) -> Vec<Exemplar> {
+        self.exemplars.lock().of(series, first_ms, last_ms)
+    }
+
+    pub(crate) fn all_exemplars(&self) -> Vec<(u32, Exemplar)> {
+        self.exemplars.lock().all()
+    }
+
+    pub(crate) fn exemplar_count(&self) -> usize {
+        self.exemplars.lock().len()
+    }
+
+    /// Bytes of everything, estimated.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn sample_count(&self) -> u64 {
+        self.samples.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn chunk_count(&self) -> u64 {
+        self.chunks.load(Ordering::Relaxed)
+    }
+
+    /// Time of the oldest sample; the largest number if there is none.
+    pub(crate) fn min_time_ms(&self) -> i64 {
+        self.min_time_ms.load(Ordering::Relaxed)
+    }
+
+    /// Time of the newest sample; the smallest number if there is none.
+    pub(crate) fn max_time_ms(&self) -> i64 {
+        self.max_time_ms.load(Ordering::Relaxed)
+    }
+
+    /// Drops chunks that end before a time, and series without a sample left, with all that belongs to them.
+    pub(crate) fn truncate(&self, before_ms: i64) -> Truncated {
+        let all: Vec<Arc<Series>> = self.with_index(|index| index.all().cloned().collect());
+        let mut gone = HashSet::new();
+        let (mut growth, mut chunks, mut samples) = (0_isize, 0_isize, 0_i64);
+        let mut min_time_ms = i64::MAX;
+        for series in &all {
+            let mut data = series.data.lock();
+            let before = (data.bytes(), data.chunk_count(), data.sample_count());
+            data.truncate(before_ms);
+            growth += data.bytes() as isize - before.0 as isize;
+            chunks += data.chunk_count() as isize - before.1 as isize;
+            samples += data.sample_count() as i64 - before.2 as i64;
+            match data.span() {
+                Some((first_ms, _)) => min_time_ms = min_time_ms.min(first_ms),
+                None => _ = gone.insert(series.id),
+            }
+            if data.is_empty() {
+                growth -= series.base_bytes() as isize;
+            }
+        }
+        if !gone.is_empty() {
+            self.index.write().remove(&gone);
+            let mut ring = self.exemplars.lock();
+            let before = ring.bytes() as isize;
+            ring.retain(|series| !gone.contains(&series));
+            growth += ring.bytes() as isize - before;
+            growth -= self.forget_metadata() as isize;
+        }
+        self.grow(growth);
+        self.chunks.fetch_add(chunks as u64, Ordering::Relaxed);
+        self.samples.fetch_add(samples as u64, Ordering::Relaxed);
+        self.min_time_ms.store(min_time_ms, Ordering::Relaxed);
+        Truncated { series: gone.len(), samples: samples.unsigned_abs() }
+    }
+
+    /// Drops the metadata of families without a series; returns their bytes.
+    fn forget_metadata(&self) -> usize {
+        let index = self.index.read();
+        let is_used = |family: &str| {
+            ["", "_bucket", "_count", "_sum"]
+                .iter()
+                .any(|suffix| index.has(model::labels::METRIC_NAME, &format!("{family}{suffix}")))
+        };
+        let mut bytes = 0;
+        self.metadata.write().retain(|name, variants| {
+            let used = is_used(name);
+            if !used {
+                let of = |it: &Metadata| name.len() + it.help.len() + it.unit.len() + METADATA_BYTES;
+                bytes += variants.iter().map(of).sum::<usize>();
+            }
+            used
+        });
+        bytes
+    }
+
+    /// The time before which chunks would have to go to free so many bytes.
+    pub(crate) fn time_to_free(&self, bytes: usize) -> Option<i64> {
+        let all: Vec<Arc<Series>> = self.with_index(|index| index.all().cloned().collect());
+        let mut ends: Vec<(i64, usize)> = Vec::new();
+        for series in all {
+            let data = series.data.lock();
+            ends.extend(data.chunks(i64::MIN, i64::MAX).iter().map(|it| (it.last_ms, it.bytes.len() + 56)));
+        }
+        ends.sort_unstable();
+        let mut freed = 0;
+        let last = ends.iter().find(|(_, size)| {
+            freed += size;
+            freed >= bytes
+        })?;
+        Some(last.0 + 1)
+    }
+}

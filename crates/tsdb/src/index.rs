@@ -1,0 +1,201 @@
+//! Which series there are, and which of them have a label.
+
+use std::collections::{BTreeMap, HashSet};
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use foldhash::quality::RandomState;
+use hashbrown::{HashMap, HashTable};
+use model::{Labels, MatchOp, Matcher};
+
+use crate::series::Series;
+
+/// Series by labels, and by each label.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    by_labels: HashTable<Arc<Series>>,
+    by_id: HashMap<u32, Arc<Series>, RandomState>,
+    /// Name, value, series with that label by ascending number. The texts are the ones that series share.
+    postings: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Vec<u32>>>,
+    hasher: RandomState,
+}
+
+impl Index {
+    pub(crate) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    pub(crate) fn hash(&self, labels: &Labels) -> u64 {
+        self.hasher.hash_one(labels)
+    }
+
+    pub(crate) fn get(&self, hash: u64, labels: &Labels) -> Option<&Arc<Series>> {
+        self.by_labels.find(hash, |series| series.has_labels(labels))
+    }
+
+    pub(crate) fn by_id(&self, id: u32) -> Option<&Arc<Series>> {
+        self.by_id.get(&id)
+    }
+
+    /// Every series, in no order.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Series>> {
+        self.by_id.values()
+    }
+
+    /// Adds a series. Numbers ascend, so that postings stay sorted; the bytes of texts that were new are returned.
+    pub(crate) fn insert(&mut self, id: u32, labels: &Labels) -> (Arc<Series>, usize) {
+        let hash = self.hash(labels);
+        let mut new_bytes = 0;
+        let mut shared = Vec::with_capacity(labels.len());
+        for (name, value) in labels.iter() {
+            let name = if let Some((name, _)) = self.postings.get_key_value(name) {
+                Arc::clone(name)
+            } else {
+                new_bytes += name.len() + 64;
+                Arc::from(name)
+            };
+            let values = self.postings.entry(Arc::clone(&name)).or_default();
+            let value = if let Some((value, _)) = values.get_key_value(value) {
+                Arc::clone(value)
+            } else {
+                new_bytes += value.len() + 96;
+                Arc::from(value)
+            };
+            let ids = values.entry(Arc::clone(&value)).or_default();
+            // Replay may give a number that is lower than one before, after a damaged stretch.
+            if let Err(position) = ids.binary_search(&id) {
+                ids.insert(position, id);
+            }
+            shared.push((name, value));
+        }
+        let series = Arc::new(Series::new(id, hash, shared.into_boxed_slice()));
+        self.by_labels.insert_unique(hash, Arc::clone(&series), |series| series.hash);
+        self.by_id.insert(id, Arc::clone(&series));
+        (series, new_bytes)
+    }
+
+    /// Removes series.
+    pub(crate) fn remove(&mut self, gone: &HashSet<u32>) {
+        if gone.is_empty() {
+            return;
+        }
+        self.by_labels.retain(|series| !gone.contains(&series.id));
+        self.by_id.retain(|id, _| !gone.contains(id));
+        self.postings.retain(|_, values| {
+            values.retain(|_, ids| {
+                ids.retain(|id| !gone.contains(id));
+                !ids.is_empty()
+            });
+            !values.is_empty()
+        });
+        self.by_labels.shrink_to_fit(|series| series.hash);
+        self.by_id.shrink_to_fit();
+    }
+
+    /// Series that satisfy every matcher, in no order.
+    pub(crate) fn select(&self, matchers: &[Matcher]) -> Vec<Arc<Series>> {
+        let Some(best) = matchers.iter().filter(|it| !it.matches_empty()).min_by_key(|it| self.cost(it))
+        else {
+            // Every series may do.
+            return self.all().filter(|series| satisfies(series, matchers)).cloned().collect();
+        };
+        self.candidates(best)
+            .into_iter()
+            .filter_map(|id| self.by_id.get(&id))
+            .filter(|series| satisfies(series, matchers))
+            .cloned()
+            .collect()
+    }
+
+    /// Roughly how many series a matcher leaves: exact where a lookup says so, else all that have the label.
+    fn cost(&self, matcher: &Matcher) -> usize {
+        let Some(values) = self.postings.get(matcher.name()) else { return 0 };
+        match matcher.op() {
+            MatchOp::Equal => values.get(matcher.value()).map_or(0, Vec::len),
+            _ => self.len() + 1,
+        }
+    }
+
+    /// The numbers of series that a matcher which needs the label finds; each once, since a label has one value.
+    fn candidates(&self, matcher: &Matcher) -> Vec<u32> {
+        let Some(values) = self.postings.get(matcher.name()) else { return Vec::new() };
+        if matcher.op() == MatchOp::Equal {
+            return values.get(matcher.value()).cloned().unwrap_or_default();
+        }
+        values.iter().filter(|(value, _)| matcher.matches(value)).flat_map(|(_, ids)| ids).copied().collect()
+    }
+
+    /// Label names with how many values each has, and the text bytes of those.
+    pub(crate) fn names(&self) -> impl Iterator<Item = (&str, &BTreeMap<Arc<str>, Vec<u32>>)> {
+        self.postings.iter().map(|(name, values)| (&**name, values))
+    }
+
+    /// Values of a label with the series that have each.
+    pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = (&str, &[u32])> {
+        self.postings.get(name).into_iter().flatten().map(|(value, ids)| (&**value, ids.as_slice()))
+    }
+
+    /// Whether a series has this label.
+    pub(crate) fn has(&self, name: &str, value: &str) -> bool {
+        self.postings.get(name).is_some_and(|values| values.contains_key(value))
+    }
+}
+
+fn satisfies(series: &Series, matchers: &[Matcher]) -> bool {
+    matchers.iter().all(|matcher| matcher.matches(series.label(matcher.name())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn index() -> Index {
+        let mut index = Index::default();
+        for (id, pairs) in [
+            (1, [("__name__", "up"), ("job", "a"), ("zone", "")]),
+            (2, [("__name__", "up"), ("job", "b"), ("zone", "x")]),
+            (3, [("__name__", "down"), ("job", "ab"), ("zone", "y")]),
+        ] {
+            index.insert(id, &pairs.into_iter().collect());
+        }
+        index
+    }
+
+    fn found(index: &Index, matchers: &[(&str, MatchOp, &str)]) -> Vec<u32> {
+        let matchers: Vec<_> =
+            matchers.iter().map(|(name, op, value)| Matcher::new(*name, *op, *value).unwrap()).collect();
+        let mut ids: Vec<u32> = index.select(&matchers).iter().map(|series| series.id).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    #[test]
+    fn every_kind_of_matcher() {
+        let index = index();
+        use MatchOp::{Equal, NotEqual, NotRegex, Regex};
+        let cases: [(&[(&str, MatchOp, &str)], &[u32]); 10] = [
+            (&[("__name__", Equal, "up")], &[1, 2]),
+            (&[("__name__", Equal, "up"), ("job", NotEqual, "a")], &[2]),
+            (&[("job", Regex, "a.*")], &[1, 3]),
+            (&[("job", NotRegex, "a.*")], &[2]),
+            (&[("zone", Equal, "")], &[1]),
+            (&[("zone", NotEqual, "")], &[2, 3]),
+            (&[("zone", Regex, "x|")], &[1, 2]),
+            (&[("zone", NotRegex, "x")], &[1, 3]),
+            (&[("none", Equal, "x")], &[]),
+            (&[("none", NotEqual, "x"), ("job", Equal, "ab")], &[3]),
+        ];
+        for (matchers, expected) in cases {
+            assert_eq!(found(&index, matchers), expected, "{matchers:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_removed_leaves_nothing() {
+        let mut index = index();
+        index.remove(&HashSet::from([2, 3]));
+        assert_eq!(index.len(), 1);
+        assert_eq!(index.names().map(|(name, _)| name).collect::<Vec<_>>(), ["__name__", "job"]);
+        assert_eq!(index.values("job").collect::<Vec<_>>(), [("a", [1].as_slice())]);
+    }
+}

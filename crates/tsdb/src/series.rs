@@ -1,0 +1,315 @@
+//! One series: its labels and its samples, in closed chunks and an open one.
+
+use std::sync::Arc;
+
+use model::{Labels, SampleValue};
+use parking_lot::Mutex;
+
+use crate::chunk::{self, Chunk, MAX_SAMPLES, OpenChunk};
+
+/// Bytes that a series takes besides its labels and chunks: itself, its entries in the index, an open chunk.
+const SERIES_BYTES: usize = 480;
+
+/// Bytes that a label takes besides its text, which series share: two pointers and an entry in the postings.
+const LABEL_BYTES: usize = 36;
+
+/// Bytes of a closed chunk besides its samples.
+const CHUNK_BYTES: usize = 56;
+
+/// A series of the head.
+#[derive(Debug)]
+pub(crate) struct Series {
+    /// Its number in the log, never used again for another one.
+    pub(crate) id: u32,
+    /// Sorted by name; the texts are shared with other series.
+    pub(crate) labels: Box<[(Arc<str>, Arc<str>)]>,
+    pub(crate) hash: u64,
+    pub(crate) data: Mutex<Data>,
+}
+
+impl Series {
+    pub(crate) fn new(id: u32, hash: u64, labels: Box<[(Arc<str>, Arc<str>)]>) -> Self {
+        Self { id, labels, hash, data: Mutex::new(Data::default()) }
+    }
+
+    /// The labels as others read them.
+    pub(crate) fn to_labels(&self) -> Labels {
+        self.labels.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+    }
+
+    pub(crate) fn has_labels(&self, labels: &Labels) -> bool {
+        self.labels.len() == labels.len()
+            && self
+                .labels
+                .iter()
+                .zip(labels.iter())
+                .all(|((name, value), other)| (&**name, &**value) == other)
+    }
+
+    /// The value of a label, empty where there is none.
+    pub(crate) fn label(&self, name: &str) -> &str {
+        match self.labels.binary_search_by(|(known, _)| (**known).cmp(name)) {
+            Ok(index) => &self.labels[index].1,
+            Err(_) => "",
+        }
+    }
+
+    /// Bytes that it takes without its samples.
+    pub(crate) fn base_bytes(&self) -> usize {
+        SERIES_BYTES + self.labels.len() * LABEL_BYTES
+    }
+}
+
+/// The newest sample in order, with since when its value counts.
+#[derive(Debug, Clone)]
+pub(crate) struct Tail {
+    pub(crate) time_ms: i64,
+    pub(crate) value: SampleValue,
+    pub(crate) start_ms: i64,
+}
+
+/// The samples of a series.
+#[derive(Debug, Default)]
+pub(crate) struct Data {
+    /// By time; they do not overlap.
+    closed: Vec<Chunk>,
+    open: Option<OpenChunk>,
+    tail: Option<Tail>,
+    /// Start times: (first sample that has it, start), where it changes.
+    starts: Vec<(i64, i64)>,
+}
+
+/// What an insertion changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Growth {
+    pub(crate) bytes: isize,
+    pub(crate) chunks: isize,
+}
+
+impl Data {
+    pub(crate) fn tail(&self) -> Option<&Tail> {
+        self.tail.as_ref()
+    }
+
+    /// Inserts a sample at a time where there is none yet.
+    pub(crate) fn insert(&mut self, time_ms: i64, start_ms: i64, value: &SampleValue) -> Growth {
+        let before = (self.bytes(), self.chunk_count());
+        if self.tail.as_ref().is_none_or(|tail| tail.time_ms < time_ms) {
+            self.push(time_ms, start_ms, value);
+        } else {
+            self.insert_between(time_ms, value);
+        }
+        Growth {
+            bytes: self.bytes() as isize - before.0 as isize,
+            chunks: self.chunk_count() as isize - before.1 as isize,
+        }
+    }
+
+    fn push(&mut self, time_ms: i64, start_ms: i64, value: &SampleValue) {
+        if !self.open.as_mut().is_some_and(|open| open.push(time_ms, value)) {
+            let full = self.open.replace(OpenChunk::begin(time_ms, value));
+            self.closed.extend(full.map(|chunk| chunk.snapshot()));
+        }
+        if self.starts.last().map_or(0, |(_, start)| *start) != start_ms {
+            self.starts.push((time_ms, start_ms));
+        }
+        self.tail = Some(Tail { time_ms, value: value.clone(), start_ms });
+    }
+
+    /// Rewrites the chunk that the sample belongs to. That is seldom, and keeps reading simple.
+    fn insert_between(&mut self, time_ms: i64, value: &SampleValue) {
+        if let Some(open) = self.open.take_if(|open| open.first_ms() <= time_ms || self.closed.is_empty()) {
+            self.closed.extend(with(&open.snapshot(), time_ms, value));
+            self.reopen();
+            return;
+        }
+        let index = self.closed.partition_point(|chunk| chunk.first_ms <= time_ms).saturating_sub(1);
+        if let Some(chunk) = self.closed.get(index) {
+            let chunks = with(chunk, time_ms, value);
+            self.closed.splice(index..=index, chunks);
+        }
+    }
+
+    /// Makes the last closed chunk the open one.
+    fn reopen(&mut self) {
+        let Some(chunk) = self.closed.pop() else { return };
+        let mut open: Option<OpenChunk> = None;
+        for (time_ms, value) in chunk.iter() {
+            match &mut open {
+                Some(open) => _ = open.push(time_ms, &value),
+                None => open = Some(OpenChunk::begin(time_ms, &value)),
+            }
+        }
+        self.open = open;
+    }
+
+    /// The value at a time, if there is one.
+    pub(crate) fn at(&self, time_ms: i64) -> Option<SampleValue> {
+        let within = |chunk: Chunk| chunk.iter().find(|(time, _)| *time == time_ms).map(|(_, value)| value);
+        match &self.open {
+            Some(open) if open.first_ms() <= time_ms => within(open.snapshot()),
+            _ => {
+                let index = self.closed.partition_point(|chunk| chunk.first_ms <= time_ms).checked_sub(1)?;
+                within(self.closed[index].clone())
+            }
+        }
+    }
+
+    /// The chunks that have a sample in a closed interval, perhaps.
+    pub(crate) fn chunks(&self, first_ms: i64, last_ms: i64) -> Vec<Chunk> {
+        let overlaps = |chunk: &&Chunk| chunk.first_ms <= last_ms && chunk.last_ms >= first_ms;
+        let begin = self.closed.partition_point(|chunk| chunk.last_ms < first_ms);
+        let mut chunks: Vec<Chunk> =
+            self.closed[begin..].iter().take_while(|chunk| chunk.first_ms <= last_ms).cloned().collect();
+        let open_last = self.tail.as_ref().map_or(i64::MIN, |tail| tail.time_ms);
+        if let Some(open) = self.open.as_ref().filter(|it| it.first_ms() <= last_ms && open_last >= first_ms)
+        {
+            chunks.extend(Some(open.snapshot()).as_ref().filter(overlaps).cloned());
+        }
+        chunks
+    }
+
+    /// Start times that a reader of these chunks needs.
+    pub(crate) fn starts(&self) -> Vec<(i64, i64)> {
+        self.starts.clone()
+    }
+
+    /// First and last sample; `None` if there is none.
+    pub(crate) fn span(&self) -> Option<(i64, i64)> {
+        let first = match (self.closed.first(), &self.open) {
+            (Some(chunk), _) => chunk.first_ms,
+            (None, Some(open)) => open.first_ms(),
+            (None, None) => return None,
+        };
+        let last = match (&self.tail, self.closed.last()) {
+            (Some(tail), _) => tail.time_ms,
+            (None, Some(chunk)) => chunk.last_ms,
+            (None, None) => return None,
+        };
+        Some((first, last))
+    }
+
+    /// Drops chunks that end before a time. Without any left, the series may go.
+    pub(crate) fn truncate(&mut self, before_ms: i64) {
+        let gone = self.closed.partition_point(|chunk| chunk.last_ms < before_ms);
+        self.closed.drain(..gone);
+        if self.tail.as_ref().is_some_and(|tail| tail.time_ms < before_ms) {
+            *self = Self::default();
+            return;
+        }
+        if let Some((first_ms, _)) = self.span() {
+            // The start that holds at the first sample stays.
+            let unused = self.starts.partition_point(|(since, _)| *since <= first_ms).saturating_sub(1);
+            self.starts.drain(..unused);
+        }
+        self.closed.shrink_to(self.closed.len() + 4);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.closed.is_empty() && self.open.is_none()
+    }
+
+    pub(crate) fn chunk_count(&self) -> usize {
+        self.closed.len() + usize::from(self.open.is_some())
+    }
+
+    pub(crate) fn sample_count(&self) -> u64 {
+        let closed: u64 = self.closed.iter().map(|chunk| u64::from(chunk.samples)).sum();
+        closed + self.open.as_ref().map_or(0, |open| u64::from(open.samples()))
+    }
+
+    /// Bytes of the samples.
+    pub(crate) fn bytes(&self) -> usize {
+        let closed: usize = self.closed.iter().map(|chunk| chunk.bytes.len() + CHUNK_BYTES).sum();
+        closed + self.open.as_ref().map_or(0, OpenChunk::bytes) + self.starts.len() * 16
+    }
+
+    /// What [`Data::chunks`] and [`Data::starts`] gave, put back.
+    pub(crate) fn restore(chunks: Vec<Chunk>, starts: Vec<(i64, i64)>) -> Self {
+        let mut data = Self { closed: chunks, starts, ..Self::default() };
+        data.reopen();
+        let newest = data.open.as_ref().and_then(|open| open.snapshot().iter().last());
+        data.tail = newest.map(|(time_ms, value)| {
+            let start_ms = data.starts.last().map_or(0, |(_, start)| *start);
+            Tail { time_ms, value, start_ms }
+        });
+        data
+    }
+}
+
+/// The samples of a chunk and one more, in one chunk, or in two halves where they are too many for one.
+fn with(chunk: &Chunk, time_ms: i64, value: &SampleValue) -> Vec<Chunk> {
+    let mut samples: Vec<(i64, SampleValue)> = chunk.iter().collect();
+    let position = samples.partition_point(|(time, _)| *time < time_ms);
+    samples.insert(position, (time_ms, value.clone()));
+    if samples.len() <= usize::from(MAX_SAMPLES) {
+        return chunk::encode(&samples);
+    }
+    let (older, newer) = samples.split_at(samples.len() / 2);
+    [older, newer].into_iter().flat_map(chunk::encode).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn all(data: &Data) -> Vec<(i64, u64)> {
+        data.chunks(i64::MIN, i64::MAX)
+            .iter()
+            .flat_map(|chunk| chunk.iter().collect::<Vec<_>>())
+            .map(|(time, value)| match value {
+                SampleValue::Float(value) => (time, value.to_bits()),
+                SampleValue::Histogram(_) => (time, 0),
+            })
+            .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn samples_in_any_order_come_back_in_order(
+            samples in prop::collection::vec((0..600_i64, any::<u32>()), 0..800),
+            cut in 0..600_i64,
+        ) {
+            let mut naive = BTreeMap::new();
+            let mut data = Data::default();
+            for (time, number) in samples {
+                let value = f64::from(number);
+                if let std::collections::btree_map::Entry::Vacant(slot) = naive.entry(time) {
+                    slot.insert(value.to_bits());
+                    let before = (data.bytes(), data.chunk_count());
+                    let growth = data.insert(time, 0, &SampleValue::Float(value));
+                    prop_assert_eq!(data.bytes() as isize, before.0 as isize + growth.bytes);
+                    prop_assert_eq!(data.chunk_count() as isize, before.1 as isize + growth.chunks);
+                } else {
+                    prop_assert!(data.at(time).is_some());
+                }
+            }
+            let expected: Vec<_> = naive.iter().map(|(time, bits)| (*time, *bits)).collect();
+            prop_assert_eq!(all(&data), expected.clone());
+            prop_assert_eq!(data.sample_count(), expected.len() as u64);
+            prop_assert_eq!(data.span(), expected.first().map(|first| (first.0, expected[expected.len() - 1].0)));
+            let restored = Data::restore(data.chunks(i64::MIN, i64::MAX), data.starts());
+            prop_assert_eq!(all(&restored), expected.clone());
+            prop_assert_eq!(restored.tail().map(|it| it.time_ms), data.tail().map(|it| it.time_ms));
+            data.truncate(cut);
+            // Whole chunks go: everything from the cut on is there, and nothing that was not.
+            let left = all(&data);
+            prop_assert!(left.iter().all(|sample| expected.contains(sample)));
+            let due: Vec<_> = expected.into_iter().filter(|(time, _)| *time >= cut).collect();
+            prop_assert!(left.ends_with(&due));
+        }
+    }
+
+    #[test]
+    fn starts_are_kept_where_they_change() {
+        let mut data = Data::default();
+        for (time, start) in [(10, 5), (20, 5), (30, 25), (40, 25)] {
+            data.insert(time, start, &SampleValue::Float(1.0));
+        }
+        assert_eq!(data.starts(), [(10, 5), (30, 25)]);
+    }
+}
