@@ -1,0 +1,59 @@
+//! Directories of immutable blocks: how a block is published in one step, found again at start, replaced, removed and set
+//! aside, whatever a store keeps in it; and the file type through which Parquet is read.
+//!
+//! A block is a directory named by its [`Ulid`]. It is written as `tmp-…`, forced to the disk and then renamed, so that it
+//! is whole or not there. A block that replaces others names them as its sources in its metadata; where a crash came
+//! between publishing it and removing them, [`Directory::scan`] removes them. What is damaged is renamed to `damaged-…`
+//! and reported, never removed.
+//!
+//! - [`Directory`] and [`Draft`]: the life of blocks.
+//! - [`BlockFile`]: a file that many threads read at once.
+
+mod directory;
+mod file;
+
+use std::path::PathBuf;
+
+pub use directory::{Directory, Draft, Found, read_json};
+pub use file::BlockFile;
+pub use ulid::Ulid;
+
+/// Why blocks cannot be kept or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused.
+    #[error("{action} {path}: {source}")]
+    Io {
+        /// What was tried, as a verb: `open`, `write` …
+        action: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// What lies there is not what should be there.
+    #[error("{path} is damaged: {reason}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// The error that a file is damaged.
+    pub fn damaged(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
+        Self::Damaged { path: path.into(), reason: reason.into() }
+    }
+}
+
+/// Result of keeping and reading blocks.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Makes an error of what the operating system said.
+pub fn io_error(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Error {
+    let path = path.into();
+    move |source| Error::Io { action, path, source }
+}
