@@ -34,8 +34,8 @@ pub(super) async fn search(
         )));
     }
     let store = Arc::clone(&context.traces);
-    let answer = context.pool.run(move || answer(&store, &request)).await??;
-    Ok(respond(Format::accepted(&headers), &answer))
+    let format = Format::accepted(&headers);
+    context.pool.run(move || Ok(respond(format, &answer(&store, &request)?))).await?
 }
 
 /// `/api/metrics/query` and `/api/metrics/query_range`, which are TraceQL alone.

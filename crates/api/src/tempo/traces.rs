@@ -1,13 +1,15 @@
 //! One trace by its identifier.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::{HeaderMap, Uri};
-use model::{Span, SpanId, SpanKind, TimeRange};
+use model::{Span, SpanId, SpanKind, TimeRange, TraceId};
 use prost::Message;
 use serde::Serialize;
+use tracestore::TraceStore;
 
 use super::messages::{TraceByIdMetrics, TraceByIdResponse};
 use super::{Format, TempoError, json, params, typed};
@@ -22,18 +24,24 @@ pub(super) async fn by_id_v1(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, TempoError> {
-    let spans = find(&context, &id, &uri).await?;
-    if spans.is_empty() {
-        return Err(TempoError::TraceNotFound);
-    }
-    Ok(match Format::accepted(&headers) {
-        Format::Protobuf => typed("application/protobuf", otlp::traces::encode(&spans).encode_to_vec()),
-        Format::Json => {
-            let groups = group(&spans);
-            // The field had this name in Tempo's first versions, and this endpoint has kept it.
-            json(&Batches { batches: JsonList(&groups, Dialect::Protobuf) })
+    let id = parse(&id, &uri)?;
+    let format = Format::accepted(&headers);
+    let store = Arc::clone(&context.traces);
+    let answer = move || {
+        let spans = find(&store, id)?;
+        if spans.is_empty() {
+            return Err(TempoError::TraceNotFound);
         }
-    })
+        Ok(match format {
+            Format::Protobuf => typed("application/protobuf", otlp::traces::encode(&spans).encode_to_vec()),
+            Format::Json => {
+                let groups = group(&spans);
+                // The field had this name in Tempo's first versions, and this endpoint has kept it.
+                json(&Batches { batches: JsonList(&groups, Dialect::Protobuf) })
+            }
+        })
+    };
+    context.pool.run(answer).await?
 }
 
 /// `/api/v2/traces/{id}`: the trace and what it took to find it; an empty one where there is none.
@@ -43,27 +51,36 @@ pub(super) async fn by_id_v2(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, TempoError> {
-    let spans = find(&context, &id, &uri).await?;
-    let metrics = TraceByIdMetrics::default();
-    Ok(match Format::accepted(&headers) {
-        Format::Protobuf => {
-            let answer =
-                TraceByIdResponse { trace: Some(otlp::traces::encode(&spans)), metrics: Some(metrics) };
-            typed("application/protobuf", answer.encode_to_vec())
-        }
-        Format::Json => {
-            let groups = group(&spans);
-            let resource_spans = (!groups.is_empty()).then_some(JsonList(&groups[..], Dialect::Protobuf));
-            json(&Answer { trace: Trace { resource_spans }, metrics })
-        }
-    })
+    let id = parse(&id, &uri)?;
+    let format = Format::accepted(&headers);
+    let store = Arc::clone(&context.traces);
+    let answer = move || {
+        let spans = find(&store, id)?;
+        let metrics = TraceByIdMetrics::default();
+        Ok(match format {
+            Format::Protobuf => {
+                let trace = Some(otlp::traces::encode(&spans));
+                let answer = TraceByIdResponse { trace, metrics: Some(metrics) };
+                typed("application/protobuf", answer.encode_to_vec())
+            }
+            Format::Json => {
+                let groups = group(&spans);
+                let resource_spans = (!groups.is_empty()).then_some(JsonList(&groups[..], Dialect::Protobuf));
+                json(&Answer { trace: Trace { resource_spans }, metrics })
+            }
+        })
+    };
+    context.pool.run(answer).await?
 }
 
-async fn find(context: &Context, id: &str, uri: &Uri) -> Result<Vec<Span>, TempoError> {
+fn parse(id: &str, uri: &Uri) -> Result<TraceId, TempoError> {
     let id = params::trace_id(id)?;
     params::check_trace_by_id(&Query::of(uri))?;
-    let store = std::sync::Arc::clone(&context.traces);
-    let mut spans = context.pool.run(move || store.trace(id, TimeRange::ALL)).await??;
+    Ok(id)
+}
+
+fn find(store: &TraceStore, id: TraceId) -> Result<Vec<Span>, TempoError> {
+    let mut spans = store.trace(id, TimeRange::ALL)?;
     separate_shared_ids(&mut spans);
     Ok(spans)
 }
@@ -97,7 +114,7 @@ fn separate_shared_ids(spans: &mut [Span]) {
     }
     let used: HashSet<SpanId> = spans.iter().map(|span| span.span_id).collect();
     let mut fresh = (1_u64..).map(|number| SpanId(number.to_be_bytes())).filter(|id| !used.contains(id));
-    let mut renamed = std::collections::HashMap::new();
+    let mut renamed = HashMap::new();
     for span in spans.iter_mut().filter(|span| is_shared(span)) {
         let Some(id) = fresh.next() else { return };
         renamed.insert(span.span_id, id);
