@@ -18,7 +18,7 @@ mod wire;
 
 pub use batch::{Batch, EventRef, LinkRef, ResourceRef, ScopeRef, SpanRef};
 pub use decode::decode;
-pub use encode::encode;
+pub use encode::{encode, encode_to_vec};
 pub use json::json_to_protobuf;
 pub use raw::{AttributeRef, attributes_of, merge_key_value, merge_value, value_of};
 

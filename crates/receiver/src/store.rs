@@ -39,7 +39,7 @@ fn traces(shared: &Shared, body: &[u8]) -> Result<Accepted> {
     let (batch, rejected) = otlp::traces::decode(body, &shared.config.span_limits)?;
     let items = batch.span_count() as u64;
     if items > 0 {
-        shared.stores.traces.append(body, &batch).map_err(|error| trace_error(shared, &error))?;
+        shared.stores.traces.append(&batch).map_err(|error| trace_error(shared, &error))?;
     }
     Ok(Accepted { items, rejected })
 }

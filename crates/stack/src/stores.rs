@@ -84,14 +84,13 @@ fn closed<E: std::error::Error>(result: Result<(), E>) -> Option<String> {
 }
 
 fn traces_config(config: &Config) -> tracestore::Config {
+    let memory_bytes = as_usize(config.memory().traces);
     tracestore::Config {
-        wal_dir: config.wal_dir(TRACES),
-        blocks_dir: config.blocks_dir(TRACES),
         wal_sync: config.wal_sync,
-        memory_bytes: as_usize(config.memory().traces),
         retention_age: config.retention.traces.age,
         retention_bytes: config.retention.traces.bytes,
         limits: config.span_limits(),
+        ..tracestore::Config::new(config.wal_dir(TRACES), config.blocks_dir(TRACES), memory_bytes)
     }
 }
 

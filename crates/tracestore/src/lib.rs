@@ -1,18 +1,38 @@
 //! Spans: kept at once, found at once, sealed into Parquet.
+//!
+//! An append writes the request's bytes to the log and its spans to the head; when it returns, a killed process does not
+//! lose them and the next query finds them. In the background the head is sealed into blocks, small blocks are made
+//! into larger ones, and old ones go. Queries look at head and blocks alike.
+//!
+//! It knows nothing of HTTP or of the components whose APIs ask it; queries block and belong on a pool of their own.
+//!
+//! - [`TraceStore`]: all there is to call. [`Search`]: what can be asked.
+//! - `head`: log, segments and generations. `segment`: the columns in memory.
+//! - `block`: the files. `seal`: from head to block, compaction, retention.
+//! - `query`: the answers.
 
+mod block;
+mod codec;
+mod filter;
+mod head;
+mod index;
+mod query;
+mod record;
+mod seal;
 mod search;
+mod segment;
+mod store;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use model::{Clock, Span, SpanKind, TimeRange, TraceId, Value};
 use wal::SyncPolicy;
 
 pub use search::{
     Intrinsic, Search, SearchResult, ServiceStats, SpanFilter, Tag, TagMatch, TagScope, TagScopes,
     TraceSummary,
 };
+pub use store::{Stats, TraceStore};
 
 /// How the store is kept.
 #[derive(Debug, Clone)]
@@ -29,8 +49,36 @@ pub struct Config {
     pub retention_age: Duration,
     /// Bytes of blocks past which the oldest are dropped.
     pub retention_bytes: u64,
-    /// What a span may have at most; has to be what the receiver decodes with.
+    /// What a span may have at most, by default; a request is replayed with the limits that it was decoded with.
     pub limits: otlp::traces::Limits,
+    /// Age at which spans are sealed, however few they are.
+    pub seal_age: Duration,
+    /// Memory of spans at which they are sealed, in bytes.
+    pub seal_bytes: usize,
+    /// Blocks are merged into blocks of at most so many spans.
+    pub compact_spans: u64,
+    /// Whether a thread seals, compacts and drops by itself. Without it, [`TraceStore::maintain`] does.
+    pub background: bool,
+}
+
+impl Config {
+    /// A store in two directories with a limit to its memory, a quarter of which is sealed at a time; spans are kept for
+    /// 48 hours and in at most 10 GiB.
+    pub fn new(wal_dir: impl Into<PathBuf>, blocks_dir: impl Into<PathBuf>, memory_bytes: usize) -> Self {
+        Self {
+            wal_dir: wal_dir.into(),
+            blocks_dir: blocks_dir.into(),
+            wal_sync: SyncPolicy::Interval(Duration::from_secs(1)),
+            memory_bytes,
+            retention_age: Duration::from_hours(48),
+            retention_bytes: 10 << 30,
+            limits: otlp::traces::Limits::default(),
+            seal_age: Duration::from_mins(15),
+            seal_bytes: (memory_bytes / 4).min(64 << 20),
+            compact_spans: 256 << 10,
+            background: true,
+        }
+    }
 }
 
 /// Why the store cannot do what was asked.
@@ -48,107 +96,55 @@ pub enum Error {
         /// Its limit.
         limit: usize,
     },
+    /// The store was shut down.
+    #[error("the trace store is closed")]
+    Closed,
+    /// The operating system refused.
+    #[error("{action} {path}: {source}")]
+    Io {
+        /// What was tried, as a verb: `open`, `write to` …
+        action: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file of a block that is not what was written.
+    #[error("{path} is damaged: {reason}")]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A block could not be written.
+    #[error("writing {path}: {reason}")]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// What the writer said.
+        reason: String,
+    },
 }
 
 /// The store's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// The store.
-#[derive(Debug)]
-pub struct TraceStore {}
-
-impl TraceStore {
-    /// Opens the store: replays the log, lists the blocks, starts sealing in the background.
-    pub fn open(_config: Config, _clock: Arc<dyn Clock>) -> Result<Self> {
-        unimplemented!()
-    }
-
-    /// Keeps a request: its bytes in the log, its spans in the head. When this returns, the next query finds them.
-    pub fn append(&self, _request: &[u8], _batch: &otlp::traces::Batch<'_>) -> Result<()> {
-        unimplemented!()
-    }
-
-    /// The spans of a trace, each span once, by start time; empty if there is no such trace.
-    pub fn trace(&self, _trace_id: TraceId, _range: TimeRange) -> Result<Vec<Span>> {
-        unimplemented!()
-    }
-
-    /// Traces with a span that satisfies the filter, newest first.
-    pub fn search(&self, _search: &Search) -> Result<SearchResult> {
-        unimplemented!()
-    }
-
-    /// Service names, sorted.
-    pub fn services(&self, _range: TimeRange) -> Result<Vec<String>> {
-        unimplemented!()
-    }
-
-    /// Names and kinds of the spans of a service, sorted.
-    pub fn operations(&self, _service: &str, _range: TimeRange) -> Result<Vec<(String, SpanKind)>> {
-        unimplemented!()
-    }
-
-    /// Keys of attributes by scope, sorted.
-    pub fn tag_names(
-        &self,
-        _scope: Option<TagScope>,
-        _range: TimeRange,
-    ) -> Result<Vec<(TagScope, Vec<String>)>> {
-        unimplemented!()
-    }
-
-    /// Distinct values of an attribute, at most `limit`.
-    pub fn tag_values(
-        &self,
-        _scopes: TagScopes,
-        _key: &str,
-        _range: TimeRange,
-        _limit: usize,
-    ) -> Result<Vec<Value>> {
-        unimplemented!()
-    }
-
-    /// Distinct values of an intrinsic, sorted, the empty text left out, at most `limit`.
-    pub fn intrinsic_values(
-        &self,
-        _intrinsic: Intrinsic,
-        _range: TimeRange,
-        _limit: usize,
-    ) -> Result<Vec<String>> {
-        unimplemented!()
-    }
-
-    /// Calls between services: (parent, child, how many), one for each span whose parent is stored, of the traces that
-    /// lie within the range from their first start to their last end. A service's calls of itself are among them, as
-    /// Jaeger counts them.
-    pub fn dependencies(&self, _range: TimeRange) -> Result<Vec<(String, String, u64)>> {
-        unimplemented!()
-    }
-
-    /// The store's figures.
-    pub fn stats(&self) -> Stats {
-        unimplemented!()
-    }
-
-    /// Stops the background work, seals nothing, syncs the log. Appends are refused from here on.
-    pub fn shutdown(&self) -> Result<()> {
-        unimplemented!()
-    }
+pub(crate) fn io_error(
+    action: &'static str,
+    path: impl Into<PathBuf>,
+) -> impl FnOnce(std::io::Error) -> Error {
+    let path = path.into();
+    move |source| Error::Io { action, path, source }
 }
 
-/// The store's figures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Stats {
-    /// Spans in the head.
-    pub head_items: u64,
-    /// Bytes of the head, estimated.
-    pub head_bytes: u64,
-    /// Segments and bytes of the log.
-    pub wal: wal::Stats,
-    /// Blocks on disk.
-    pub blocks: u64,
-    /// Their bytes.
-    pub block_bytes: u64,
-    /// Their spans.
-    pub block_items: u64,
+pub(crate) fn parquet_error(path: &std::path::Path, error: parquet::errors::ParquetError) -> Error {
+    match error {
+        parquet::errors::ParquetError::External(source) if source.is::<std::io::Error>() => {
+            let source =
+                source.downcast::<std::io::Error>().map_or_else(std::io::Error::other, |error| *error);
+            Error::Io { action: "write to", path: path.to_owned(), source }
+        }
+        other => Error::Parquet { path: path.to_owned(), reason: other.to_string() },
+    }
 }

@@ -1,5 +1,7 @@
 //! The log as a store uses it: append, crash, replay.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests, where a panic is the report")]
+
 use std::fs;
 use std::io::Write;
 use std::path::Path;

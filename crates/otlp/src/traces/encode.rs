@@ -39,6 +39,11 @@ pub fn encode(spans: &[Span]) -> pb::TracesData {
     pb::TracesData { resource_spans: groups.into_iter().map(ResourceGroup::finish).collect() }
 }
 
+/// The bytes of [`encode`], which [`decode`](super::decode) reads.
+pub fn encode_to_vec(spans: &[Span]) -> Vec<u8> {
+    prost::Message::encode_to_vec(&encode(spans))
+}
+
 struct ResourceGroup<'a> {
     resource: &'a Resource,
     scopes: Vec<(&'a Scope, Vec<pb::Span>)>,

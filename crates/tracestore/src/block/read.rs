@@ -1,0 +1,257 @@
+//! A block that is being read.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use model::{Span, TraceId};
+use parquet::bloom_filter::Sbbf;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+
+use super::cache::{Cache, Kept, Which};
+use super::file::BlockFile;
+use super::part::{Part, Shared};
+use super::schema::{Column, Columns};
+use super::{INDEX_FILE, Meta, SPANS_FILE};
+use crate::index::Index;
+use crate::query::{Call, Services};
+use crate::segment::Bounds;
+use crate::{Error, Result, io_error};
+
+/// A block. Its directory goes when the last query has let go of a block that was replaced or is too old.
+#[derive(Debug)]
+pub(crate) struct Block {
+    pub(super) meta: Meta,
+    pub(super) dir: PathBuf,
+    cache: Arc<Cache>,
+    /// Found damaged while it was read: it answers nothing from then on.
+    broken: AtomicBool,
+    remove: AtomicBool,
+}
+
+impl Block {
+    pub(crate) fn new(dir: PathBuf, meta: Meta, cache: Arc<Cache>) -> Self {
+        Self { meta, dir, cache, broken: AtomicBool::new(false), remove: AtomicBool::new(false) }
+    }
+
+    pub(crate) fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    pub(crate) fn dir(&self) -> &std::path::Path {
+        &self.dir
+    }
+
+    pub(crate) fn bounds(&self) -> Bounds {
+        self.meta.bounds()
+    }
+
+    /// Whether damage was met in it.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Relaxed)
+    }
+
+    /// Silences the block: damage was met in it.
+    pub(crate) fn mark_broken(&self) {
+        self.broken.store(true, Ordering::Relaxed);
+    }
+
+    /// Lets the directory go with the last user of the block.
+    pub(crate) fn remove_when_unused(&self) {
+        self.remove.store(true, Ordering::Relaxed);
+    }
+
+    /// Times of each row group.
+    pub(crate) fn row_groups(&self) -> impl Iterator<Item = Bounds> {
+        let groups = if self.is_broken() { &[] } else { self.meta.row_groups.as_slice() };
+        groups.iter().map(super::RowGroup::bounds)
+    }
+
+    /// Runs a reader. Damage makes the block silent, with a word in the log, and the query goes on without it; what the
+    /// operating system refuses is an error.
+    pub(super) fn guarded<T: Default>(&self, read: impl FnOnce() -> parquet::errors::Result<T>) -> Result<T> {
+        if self.is_broken() {
+            return Ok(T::default());
+        }
+        // The Parquet reader checks most of what it reads, but a damaged file may still find an index out of bounds.
+        let outcome = catch_unwind(AssertUnwindSafe(read))
+            .unwrap_or_else(|_| Err(ParquetError::General("the reader panicked".to_owned())));
+        match outcome {
+            Ok(value) => Ok(value),
+            Err(ParquetError::External(source)) if is_refusal(source.as_ref()) => {
+                let source =
+                    source.downcast::<std::io::Error>().map_or_else(std::io::Error::other, |error| *error);
+                Err(io_error("read", self.dir.join(SPANS_FILE))(source))
+            }
+            Err(error) => {
+                self.broken.store(true, Ordering::Relaxed);
+                tracing::error!(block = %self.dir.display(), %error, "a block is damaged; it is left out from here on");
+                Ok(T::default())
+            }
+        }
+    }
+
+    pub(super) fn file(&self) -> parquet::errors::Result<Arc<BlockFile>> {
+        let file = BlockFile::open(&self.dir.join(SPANS_FILE))?;
+        Ok(Arc::new(file))
+    }
+
+    pub(super) fn footer(&self, file: &BlockFile) -> parquet::errors::Result<Arc<ParquetMetaData>> {
+        if let Some(Kept::Footer(footer)) = self.cache.get(self.meta.id, Which::Footer) {
+            return Ok(footer);
+        }
+        let footer = Arc::new(ParquetMetaDataReader::new().parse_and_finish(file)?);
+        let groups_agree = footer.num_row_groups() == self.meta.row_groups.len()
+            && footer.row_groups().iter().zip(&self.meta.row_groups).all(|(group, meta)| {
+                group.num_rows() == meta.rows as i64 && group.num_columns() > Column::Links as usize
+            });
+        if !groups_agree {
+            return Err(ParquetError::General("the row groups are not those of meta.json".to_owned()));
+        }
+        self.cache.put(self.meta.id, Which::Footer, &Kept::Footer(Arc::clone(&footer)), footer.memory_size());
+        Ok(footer)
+    }
+
+    fn blooms(
+        &self,
+        file: &BlockFile,
+        footer: &ParquetMetaData,
+    ) -> parquet::errors::Result<Arc<Vec<Option<Sbbf>>>> {
+        if let Some(Kept::Blooms(blooms)) = self.cache.get(self.meta.id, Which::Blooms) {
+            return Ok(blooms);
+        }
+        let blooms = footer
+            .row_groups()
+            .iter()
+            .map(|group| Sbbf::read_from_column_chunk(group.column(Column::TraceId as usize), file))
+            .collect::<parquet::errors::Result<Vec<_>>>()?;
+        let bytes = blooms.iter().flatten().map(|bloom| bloom.num_blocks() * 32).sum();
+        let blooms = Arc::new(blooms);
+        self.cache.put(self.meta.id, Which::Blooms, &Kept::Blooms(Arc::clone(&blooms)), bytes);
+        Ok(blooms)
+    }
+
+    /// What the lists are made of; `None` where it cannot be read, and then the spans are looked at instead.
+    pub(super) fn index(&self) -> Option<Arc<Index>> {
+        if let Some(Kept::Index(index)) = self.cache.get(self.meta.id, Which::Index) {
+            return Some(index);
+        }
+        let path = self.dir.join(INDEX_FILE);
+        let text = std::fs::read(&path)
+            .inspect_err(|error| tracing::warn!(path = %path.display(), %error, "an index cannot be read"))
+            .ok()?;
+        let index: Index = serde_json::from_slice(&text)
+            .inspect_err(|error| tracing::warn!(path = %path.display(), %error, "an index is damaged"))
+            .ok()?;
+        let index = Arc::new(index);
+        // The tree in memory takes a few times its text.
+        self.cache.put(self.meta.id, Which::Index, &Kept::Index(Arc::clone(&index)), text.len() * 4);
+        Some(index)
+    }
+
+    /// Whether the block may have spans of a trace.
+    pub(crate) fn may_have(&self, trace_id: TraceId) -> Result<bool> {
+        self.guarded(|| {
+            let file = self.file()?;
+            let footer = self.footer(&file)?;
+            let blooms = self.blooms(&file, &footer)?;
+            Ok(blooms
+                .iter()
+                .any(|bloom| bloom.as_ref().is_none_or(|bloom| bloom.check(trace_id.0.as_slice()))))
+        })
+    }
+
+    /// Adds the spans of a trace.
+    pub(crate) fn trace(&self, trace_id: TraceId, into: &mut Vec<Span>) -> Result<()> {
+        let spans = self.guarded(|| {
+            let file = self.file()?;
+            let footer = self.footer(&file)?;
+            let blooms = self.blooms(&file, &footer)?;
+            let mut shared = Shared::default();
+            let mut spans = Vec::new();
+            for (group, bloom) in footer.row_groups().iter().zip(blooms.iter()) {
+                if bloom.as_ref().is_some_and(|bloom| !bloom.check(trace_id.0.as_slice())) {
+                    continue;
+                }
+                let rows = 0..group.num_rows() as usize;
+                let ids = Part::read(&file, group, rows, Columns::of(&[Column::TraceId]))?.trace_ids;
+                // The rows of a trace are consecutive.
+                if let Some(first) = ids.iter().position(|id| *id == trace_id) {
+                    let count = ids[first..].iter().take_while(|id| **id == trace_id).count();
+                    spans.extend(
+                        Part::read(&file, group, first..first + count, Columns::ALL)?.spans(&mut shared)?,
+                    );
+                }
+            }
+            Ok(spans)
+        })?;
+        into.extend(spans);
+        Ok(())
+    }
+
+    /// Every span of a row group.
+    pub(crate) fn spans(&self, row_group: usize) -> Result<Vec<Span>> {
+        let path = self.dir.join(SPANS_FILE);
+        let failed = |error: ParquetError| Error::Corrupt { path: path.clone(), reason: error.to_string() };
+        let file = self.file().map_err(failed)?;
+        let footer = self.footer(&file).map_err(failed)?;
+        let group = footer.row_group(row_group);
+        let part = Part::read(&file, group, 0..group.num_rows() as usize, Columns::ALL).map_err(failed)?;
+        part.spans(&mut Shared::default()).map_err(failed)
+    }
+
+    /// Hands out the traces one by one, with what the graph of calls needs of their spans.
+    pub(crate) fn calls(
+        &self,
+        services: &mut Services,
+        visit: &mut dyn FnMut(TraceId, &[Call]),
+    ) -> Result<()> {
+        use Column::{Duration, Kind, ParentSpanId, ServiceName, SpanId, Start, TraceId};
+        let wanted = Columns::of(&[TraceId, SpanId, ParentSpanId, Kind, Start, Duration, ServiceName]);
+        for index in 0..self.meta.row_groups.len() {
+            let part = self.guarded(|| {
+                let file = self.file()?;
+                let footer = self.footer(&file)?;
+                let group = footer.row_group(index);
+                Part::read(&file, group, 0..group.num_rows() as usize, wanted)
+            })?;
+            let calls: Vec<Call> = (0..part.trace_ids.len())
+                .map(|row| Call {
+                    span_id: part.span_ids[row],
+                    parent_span_id: part.parent_span_ids[row],
+                    kind: super::part::kind(part.kinds[row].data()) as u8,
+                    start_ns: part.starts_ns[row],
+                    end_ns: part.end_ns(row),
+                    service: services.number(super::part::text(&part.services[row])),
+                })
+                .collect();
+            let mut begin = 0;
+            for rows in part.trace_ids.chunk_by(|a, b| a == b) {
+                visit(rows[0], &calls[begin..begin + rows.len()]);
+                begin += rows.len();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether an error says that the system would not read, rather than that there is nothing whole to read.
+fn is_refusal(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    use std::io::ErrorKind::{InvalidData, NotFound, UnexpectedEof};
+    error
+        .downcast_ref::<std::io::Error>()
+        .is_some_and(|error| !matches!(error.kind(), InvalidData | NotFound | UnexpectedEof))
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        self.cache.forget(self.meta.id);
+        if self.remove.load(Ordering::Relaxed)
+            && let Err(error) = super::remove(&self.dir)
+        {
+            tracing::warn!(%error, "a block that is no longer needed could not be removed");
+        }
+    }
+}

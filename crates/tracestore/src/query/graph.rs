@@ -1,0 +1,116 @@
+//! Who calls whom.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use model::{SpanId, TimeRange, TraceId};
+
+use crate::Result;
+use crate::head::Snapshot;
+
+/// What the graph needs of a span.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call {
+    pub(crate) span_id: SpanId,
+    pub(crate) parent_span_id: SpanId,
+    pub(crate) kind: u8,
+    pub(crate) start_ns: u64,
+    pub(crate) end_ns: u64,
+    /// Number of the service in [`Services`].
+    pub(crate) service: u32,
+}
+
+/// Numbers for names of services.
+#[derive(Debug, Default)]
+pub(crate) struct Services {
+    names: Vec<String>,
+    numbers: HashMap<String, u32>,
+}
+
+impl Services {
+    pub(crate) fn number(&mut self, name: &str) -> u32 {
+        if let Some(number) = self.numbers.get(name) {
+            return *number;
+        }
+        let number = self.names.len() as u32;
+        self.names.push(name.to_owned());
+        self.numbers.insert(name.to_owned(), number);
+        number
+    }
+}
+
+/// Calls between services with their counts, sorted, of the traces that lie within a range as a whole.
+///
+/// The traces of a block are summed up while it is read. Only those that may go on elsewhere, by the other blocks'
+/// bloom filters, are put together first; so what is held at once is the head and the traces that were cut.
+pub(crate) fn dependencies(snapshot: &Snapshot, range: TimeRange) -> Result<Vec<(String, String, u64)>> {
+    let mut graph = Graph { range, services: Services::default(), counts: BTreeMap::new() };
+    let mut cut: HashMap<TraceId, Vec<Call>> = HashMap::new();
+    for segment in &snapshot.segments {
+        let segment = segment.read();
+        if segment.bounds().is_some_and(|bounds| range.overlaps(bounds.min_start_ns, bounds.max_end_ns)) {
+            for (trace_id, call) in segment.calls(&mut graph.services) {
+                cut.entry(trace_id).or_default().push(call);
+            }
+        }
+    }
+    let blocks: Vec<_> = snapshot
+        .blocks
+        .iter()
+        .filter(|block| range.overlaps(block.bounds().min_start_ns, block.bounds().max_end_ns))
+        .collect();
+    for block in &blocks {
+        let mut services = std::mem::take(&mut graph.services);
+        let outcome = block.calls(&mut services, &mut |trace_id, calls| {
+            let elsewhere = cut.contains_key(&trace_id)
+                || blocks.iter().any(|other| {
+                    !std::sync::Arc::ptr_eq(other, block) && other.may_have(trace_id).unwrap_or(true)
+                });
+            if elsewhere {
+                cut.entry(trace_id).or_default().extend_from_slice(calls);
+            } else {
+                graph.add(calls);
+            }
+        });
+        graph.services = services;
+        outcome?;
+    }
+    for calls in cut.values() {
+        graph.add(calls);
+    }
+    let Graph { services: Services { names, .. }, counts, .. } = graph;
+    let mut found: Vec<(String, String, u64)> = counts
+        .into_iter()
+        .map(|((parent, child), count)| {
+            (names[parent as usize].clone(), names[child as usize].clone(), count)
+        })
+        .collect();
+    found.sort();
+    Ok(found)
+}
+
+struct Graph {
+    range: TimeRange,
+    services: Services,
+    counts: BTreeMap<(u32, u32), u64>,
+}
+
+impl Graph {
+    /// Counts the calls of a whole trace.
+    fn add(&mut self, calls: &[Call]) {
+        let within = calls.iter().all(|call| {
+            self.range.contains(call.start_ns) && self.range.contains(call.end_ns.max(call.start_ns))
+        });
+        if !within {
+            return;
+        }
+        let by_id: HashMap<SpanId, u32> = calls.iter().map(|call| (call.span_id, call.service)).collect();
+        let mut seen = HashSet::with_capacity(calls.len());
+        for call in calls.iter().filter(|call| !call.parent_span_id.is_zero()) {
+            if let Some(parent) = by_id.get(&call.parent_span_id)
+                && seen.insert((call.span_id, call.kind))
+            {
+                *self.counts.entry((*parent, call.service)).or_default() += 1;
+            }
+        }
+    }
+}
