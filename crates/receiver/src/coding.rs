@@ -97,23 +97,21 @@ fn too_large(limit: usize) -> Error {
     Error::TooLarge { what: "the decompressed request body", limit }
 }
 
-fn inflate(name: &str, reader: impl Read, limit: usize, permit: &mut Permit) -> Result<Bytes> {
-    // One byte past the limit tells "exactly the limit" from "more".
-    let mut reader = reader.take(limit as u64 + 1);
+fn inflate(name: &str, mut reader: impl Read, limit: usize, permit: &mut Permit) -> Result<Bytes> {
     let mut inflated = Vec::new();
     loop {
-        permit.add(STEP)?;
-        let before = inflated.len();
+        // One byte past the limit tells "exactly the limit" from "more".
+        let step = STEP.min(limit + 1 - inflated.len());
+        permit.add(step.min(limit - inflated.len()))?;
         let read = reader
             .by_ref()
-            .take(STEP as u64)
+            .take(step as u64)
             .read_to_end(&mut inflated)
             .map_err(|error| Error::Malformed(format!("{name}: {error}")))?;
         if inflated.len() > limit {
             return Err(too_large(limit));
         }
-        if read < STEP {
-            debug_assert_eq!(before + read, inflated.len());
+        if read < step {
             return Ok(inflated.into());
         }
     }
