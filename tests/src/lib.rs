@@ -1,1 +1,11 @@
-//! Whole-stack tests.
+//! Whole-stack tests: what they share.
+//!
+//! - [`stack`]: a real `mirante` process in a data folder and on ports of its own.
+//! - [`load`]: batches of spans, log records and data points that look like a program's.
+//! - [`sender`]: sends them over gRPC and over HTTP, as fast as they are taken.
+//! - [`query`]: asks the components' APIs.
+
+pub mod load;
+pub mod query;
+pub mod sender;
+pub mod stack;

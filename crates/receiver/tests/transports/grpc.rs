@@ -83,10 +83,11 @@ async fn large_batches_of_many_senders_arrive_whole() {
                 let mut client = TraceServiceClient::new(channel);
                 for batch in 0..5_u64 {
                     let first = NOW_NS + (sender * 5 + batch) * 512;
-                    let spans = (first..first + 512).map(|start| opentelemetry_proto::tonic::trace::v1::Span {
-                        trace_state: "x".repeat(300),
-                        ..span(start)
-                    });
+                    let spans =
+                        (first..first + 512).map(|start| opentelemetry_proto::tonic::trace::v1::Span {
+                            trace_state: "x".repeat(300),
+                            ..span(start)
+                        });
                     client.export(traces(None, spans.collect())).await.unwrap();
                 }
             })

@@ -147,12 +147,19 @@ async fn a_bomb_is_413_and_never_inflated() {
     let door = Door::open();
     let router = otlp_http_router(door.ingest.clone());
     let bomb = vec![0; (64 << 20) + 1];
-    for (name, coding) in [("gzip", "gzip"), ("zstd", "zstd"), ("deflate", "zlib"), ("snappy", "snappy-block")] {
+    for (name, coding) in
+        [("gzip", "gzip"), ("zstd", "zstd"), ("deflate", "zlib"), ("snappy", "snappy-block")]
+    {
         let packed = compress(coding, &bomb);
         assert!(packed.len() < 4 << 20, "{coding}: {}", packed.len());
         let headers = [PROTOBUF, ("content-encoding", name)];
         let answer = export(&router, Signal::Logs, &headers, packed).await;
-        assert_status(&answer, 413, 2, "the decompressed request body is larger than the limit of 67108864 bytes");
+        assert_status(
+            &answer,
+            413,
+            2,
+            "the decompressed request body is larger than the limit of 67108864 bytes",
+        );
     }
     assert_eq!(door.counted(names::IN_FLIGHT_BYTES, &[]), 0.0);
 }

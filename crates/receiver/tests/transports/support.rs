@@ -72,7 +72,9 @@ impl Door {
         let stores = Stores {
             traces: Arc::new(tracestore::TraceStore::open(traces, clock.clone()).unwrap()),
             logs: Arc::new(logstore::LogStore::open(logs, clock.clone()).unwrap()),
-            metrics: Arc::new(tsdb::Tsdb::open(tsdb::Config::new(path("metrics-wal")), clock.clone()).unwrap()),
+            metrics: Arc::new(
+                tsdb::Tsdb::open(tsdb::Config::new(path("metrics-wal")), clock.clone()).unwrap(),
+            ),
         };
         let registry = Registry::new();
         let ingest = Ingest::new(stores.clone(), config, clock, &registry).unwrap();
