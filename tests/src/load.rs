@@ -1,9 +1,19 @@
-//! Spans that look like a program's: about 300 bytes each, with eight attributes, eight spans to a trace.
+//! Spans that look like a program's: about 300 bytes each, with eight attributes, eight spans to a trace. Log records
+//! and data points that a test can count.
 //!
-//! Batches are encoded once, as templates with varied attributes; each that is sent is a copy with identifiers and
+//! Batches of spans are encoded once, as templates with varied attributes; each that is sent is a copy with identifiers and
 //! times of its own, so that making load costs little beside taking it.
 
 use bytes::Bytes;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
+use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
+use opentelemetry_proto::tonic::metrics::v1::{
+    Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric, number_data_point,
+};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use prost::Message;
 
 /// Spans of a batch.
 pub const BATCH_SPANS: usize = 512;
@@ -90,6 +100,46 @@ fn span_id_of_root(seed: u64, batch: u64, index: usize) -> [u8; 8] {
     span_id(seed, batch, index - index % TRACE_SPANS)
 }
 
+fn named(key: &str, value: &str) -> KeyValue {
+    let value = AnyValue { value: Some(Value::StringValue(value.to_owned())) };
+    KeyValue { key: key.to_owned(), value: Some(value), ..KeyValue::default() }
+}
+
+fn resource(service: &str) -> Resource {
+    Resource { attributes: vec![named("service.name", service)], ..Resource::default() }
+}
+
+/// An `ExportLogsServiceRequest` of a service, one record to a line, a nanosecond apart.
+pub fn logs(service: &str, lines: impl Iterator<Item = String>, first_ns: u64) -> Bytes {
+    let records = lines.enumerate().map(|(index, line)| LogRecord {
+        time_unix_nano: first_ns + index as u64,
+        body: Some(AnyValue { value: Some(Value::StringValue(line)) }),
+        ..LogRecord::default()
+    });
+    let scope_logs = vec![ScopeLogs { log_records: records.collect(), ..ScopeLogs::default() }];
+    let resource_logs =
+        vec![ResourceLogs { resource: Some(resource(service)), scope_logs, ..ResourceLogs::default() }];
+    ExportLogsServiceRequest { resource_logs }.encode_to_vec().into()
+}
+
+/// An `ExportMetricsServiceRequest` with one data point of a gauge.
+pub fn gauge(service: &str, name: &str, value: i64, time_ns: u64) -> Bytes {
+    let point = NumberDataPoint {
+        time_unix_nano: time_ns,
+        value: Some(number_data_point::Value::AsInt(value)),
+        ..NumberDataPoint::default()
+    };
+    let data = Some(metric::Data::Gauge(Gauge { data_points: vec![point] }));
+    let metrics = vec![Metric { name: name.to_owned(), data, ..Metric::default() }];
+    let scope_metrics = vec![ScopeMetrics { metrics, ..ScopeMetrics::default() }];
+    let resource_metrics = vec![ResourceMetrics {
+        resource: Some(resource(service)),
+        scope_metrics,
+        ..ResourceMetrics::default()
+    }];
+    ExportMetricsServiceRequest { resource_metrics }.encode_to_vec().into()
+}
+
 /// A well-mixed number (splitmix64's finaliser): identifiers of real programs are random.
 fn mix(value: u64) -> u64 {
     let mut mixed = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -137,10 +187,14 @@ fn template(random: &mut Random, spans: usize) -> Template {
     let mut resource_spans = Vec::new();
     nested(&mut resource_spans, 1, &resource);
     let before = nested(&mut resource_spans, 2, &scope_spans);
-    places.iter_mut().for_each(|place| place.shift(before));
+    for place in &mut places {
+        place.shift(before);
+    }
     let mut bytes = Vec::new();
     let before = nested(&mut bytes, 1, &resource_spans);
-    places.iter_mut().for_each(|place| place.shift(before));
+    for place in &mut places {
+        place.shift(before);
+    }
     Template { bytes, spans: places }
 }
 
@@ -191,6 +245,7 @@ fn span(random: &mut Random, is_root: bool) -> (Vec<u8>, SpanPlaces) {
     (span, SpanPlaces { trace_id, span_id, parent_span_id, start, end })
 }
 
+#[derive(Clone, Copy)]
 enum Attribute<'a> {
     Text(&'a str),
     Integer(u64),

@@ -57,6 +57,16 @@ pub async fn metric(client: &Client, base: &str, name: &str, holding: &[&str]) -
         .sum()
 }
 
+/// An identifier as the APIs write it.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
 /// The value below which this share of the values lies; zero of none.
 pub fn quantile(values: &mut [Duration], share: f64) -> Duration {
     values.sort_unstable();

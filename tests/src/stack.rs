@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 const PORTS: [u16; 7] = [3100, 3200, 4317, 4318, 9090, 16686, 3000];
 
 /// How long a start may take, which is a replay of much data on a busy machine.
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_mins(1);
 
 /// The built binary: `MIRANTE_BIN`, else the one beside the test's own. `None` if it is not built.
 pub fn binary() -> Option<PathBuf> {
@@ -154,4 +154,10 @@ fn free_offset() -> u16 {
         }
     }
     panic!("no free ports");
+}
+
+/// A port that is free now.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("an address").port()
 }

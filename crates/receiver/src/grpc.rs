@@ -1,7 +1,7 @@
 //! OTLP/gRPC (port 4317).
 //!
 //! The three `Export` calls are unary, so a call is one framed message in, one out, and trailers: little enough that
-//! it is served here, on `hyper`, without a generated server. That hands over the message's bytes as they came, lets
+//! it is served here without a generated server. That hands over the message's bytes as they came, lets
 //! the size and the budget be checked before anything is reserved or inflated, and decodes off the async threads.
 //!
 //! gRPC over HTTP/2: <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>. Codes and retries:
@@ -9,7 +9,6 @@
 
 mod message;
 mod reply;
-mod serve;
 
 use axum::Router;
 use axum::body::Body;
@@ -19,15 +18,14 @@ use axum::routing::post;
 use http::{HeaderMap, Request};
 use prost::Message;
 
-pub use serve::{ServeConfig, serve};
-
 use crate::coding::Coding;
 use crate::ingest::{Format, Payload, Ticket};
 use crate::names::{Signal, Transport};
 use crate::status::{Code, Status};
 use crate::{Error, Ingest, Result, response};
 
-/// The calls of the three OTLP services and of gRPC's health service, to be given to [`serve`].
+/// The calls of the three OTLP services and of gRPC's health service. To be served over HTTP/2 by prior
+/// knowledge.
 pub fn otlp_grpc_service(ingest: Ingest) -> Router {
     Router::new()
         .route("/opentelemetry.proto.collector.trace.v1.TraceService/Export", post(traces))

@@ -3,7 +3,7 @@
 //! Begin with [`Ingest`], the one door. Each transport is a module of its own that reads bodies within the limits of
 //! [`Config`], hands them over, and says what became of them in its protocol's words:
 //!
-//! - OTLP/gRPC by [`otlp_grpc_service`], served by [`serve_grpc`];
+//! - OTLP/gRPC by [`otlp_grpc_service`];
 //! - OTLP/HTTP by [`otlp_http_router`];
 //! - Loki's push, and OTLP logs as Loki takes them, by [`loki_router`];
 //! - OTLP metrics as Prometheus takes them by [`prometheus_router`].
@@ -33,7 +33,7 @@ mod text;
 
 pub use config::Config;
 pub use error::{Error, Result};
-pub use grpc::{ServeConfig as GrpcConfig, otlp_grpc_service, serve as serve_grpc};
+pub use grpc::otlp_grpc_service;
 pub use http::otlp_http_router;
 pub use ingest::{Accepted, Ingest, Stores};
 pub use loki::loki_router;
