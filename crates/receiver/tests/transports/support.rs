@@ -52,13 +52,9 @@ impl Door {
         let path = |name: &str| dir.path().join(name);
         let sync = wal::SyncPolicy::Interval(Duration::from_secs(1));
         let traces = tracestore::Config {
-            wal_dir: path("traces-wal"),
-            blocks_dir: path("traces"),
-            wal_sync: sync,
-            memory_bytes: 64 << 20,
-            retention_age: Duration::from_hours(24),
-            retention_bytes: 1 << 30,
             limits: config.span_limits.clone(),
+            background: false,
+            ..tracestore::Config::new(path("traces-wal"), path("traces"), 64 << 20)
         };
         let logs = logstore::Config {
             wal_dir: path("logs-wal"),
