@@ -147,7 +147,12 @@ fn satisfies(series: &Series, matchers: &[Matcher]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use MatchOp::{Equal, NotEqual, NotRegex, Regex};
+
     use super::*;
+
+    /// Label, operator and value of each matcher, and the series that they find.
+    type Case = (&'static [(&'static str, MatchOp, &'static str)], &'static [u32]);
 
     fn index() -> Index {
         let mut index = Index::default();
@@ -172,8 +177,7 @@ mod tests {
     #[test]
     fn every_kind_of_matcher() {
         let index = index();
-        use MatchOp::{Equal, NotEqual, NotRegex, Regex};
-        let cases: [(&[(&str, MatchOp, &str)], &[u32]); 10] = [
+        let cases: [Case; 10] = [
             (&[("__name__", Equal, "up")], &[1, 2]),
             (&[("__name__", Equal, "up"), ("job", NotEqual, "a")], &[2]),
             (&[("job", Regex, "a.*")], &[1, 3]),

@@ -234,11 +234,11 @@ impl<'a> Plan<'a> {
     ) -> Result<(), Refusal> {
         let tail = self.tail(target);
         let (mut value, mut start_ms) = (sample.value.clone(), point.start_ms);
-        if let Some(tail) = tail.as_ref().filter(|_| continues) {
-            if let Some(sum) = accumulate(&tail.value, &value) {
-                value = sum;
-                start_ms = tail.start_ms;
-            }
+        if let Some(tail) = tail.as_ref().filter(|_| continues)
+            && let Some(sum) = accumulate(&tail.value, &value)
+        {
+            value = sum;
+            start_ms = tail.start_ms;
         }
         let newest = tail.as_ref().is_none_or(|tail| tail.time_ms < point.time_ms);
         if !newest {

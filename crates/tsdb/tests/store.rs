@@ -1,5 +1,7 @@
 //! The store as its users see it: what is taken, what is refused, what a query finds, what a restart finds.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -309,7 +311,7 @@ fn a_full_store_drops_its_oldest_and_then_refuses() {
 fn old_samples_go_with_their_series_and_exemplars() {
     let dir = TempDir::new().unwrap();
     let clock = clock();
-    let config = Config { retention_age: Duration::from_mins(60), ..Config::new(dir.path()) };
+    let config = Config { retention_age: Duration::from_hours(1), ..Config::new(dir.path()) };
     let store = Tsdb::open(config, Arc::clone(&clock) as _).unwrap();
     let mut with_exemplar = float("family", "a", NOW, 1.0);
     with_exemplar.samples[0].exemplars =
@@ -324,7 +326,7 @@ fn old_samples_go_with_their_series_and_exemplars() {
     assert_eq!(store.label_values("job", &[], MsRange::ALL), ["b"]);
     assert!(store.metadata(None).is_empty(), "no series of the family is left");
     drop(store);
-    let config = Config { retention_age: Duration::from_mins(60), ..Config::new(dir.path()) };
+    let config = Config { retention_age: Duration::from_hours(1), ..Config::new(dir.path()) };
     let again = Tsdb::open(config, clock as _).unwrap();
     again.maintain().unwrap();
     assert_eq!(again.stats().series, 1);

@@ -1,0 +1,70 @@
+//! What is wrong with a query, and where.
+
+use std::fmt;
+
+/// Bytes of the query, from the first up to, not including, the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Span {
+    /// First byte.
+    pub start: usize,
+    /// One behind the last byte.
+    pub end: usize,
+}
+
+/// A query that cannot be read, in Prometheus' words: `1:5: parse error: unexpected …`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParseError {
+    /// Where.
+    pub span: Span,
+    /// What is wrong there.
+    pub message: String,
+    /// The query is right as far as that is known, but uses what is not there yet.
+    pub unsupported: bool,
+    position: Position,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Position {
+    Unknown,
+    Known { line: usize, column: usize },
+}
+
+impl ParseError {
+    pub(crate) fn new(query: &str, span: Span, message: impl Into<String>) -> Self {
+        let position = if query.is_empty() {
+            Position::Unknown
+        } else {
+            let before = &query.as_bytes()[..span.start.min(query.len())];
+            let lines = before.split(|byte| *byte == b'\n');
+            let (line, last) = lines.enumerate().last().unwrap_or((0, before));
+            Position::Known { line: line + 1, column: last.len() + 1 }
+        };
+        Self { span, message: message.into(), unsupported: false, position }
+    }
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.position {
+            Position::Unknown => f.write_str("unknown position")?,
+            Position::Known { line, column } => write!(f, "{line}:{column}")?,
+        }
+        write!(f, ": parse error: {}", self.message)
+    }
+}
+
+impl std::error::Error for ParseError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_count_lines_and_bytes() {
+        let error = |query, start| ParseError::new(query, Span { start, end: start }, "x").to_string();
+        assert_eq!(error("abc", 2), "1:3: parse error: x");
+        assert_eq!(error("a\nbc\nd", 3), "2:2: parse error: x");
+        assert_eq!(error("a\nbc\nd", 5), "3:1: parse error: x");
+        assert_eq!(error("", 0), "unknown position: parse error: x");
+    }
+}
