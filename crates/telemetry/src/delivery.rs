@@ -4,7 +4,7 @@
 use std::fmt::Display;
 use std::io::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
@@ -40,13 +40,18 @@ impl Signal {
     }
 }
 
+/// States of a signal at a destination.
+const FINE: u8 = 0;
+const UNREACHABLE: u8 = 1;
+const REFUSED: u8 = 2;
+
 /// The state of one destination, shared by all the signals that go there.
 #[derive(Debug)]
 pub(crate) struct Delivery {
     destination: String,
     /// Whether a line through `tracing` is seen on the console.
     console: bool,
-    failing: [AtomicBool; 4],
+    failing: [AtomicU8; 4],
     /// Whether the destination was said to be down.
     down: AtomicBool,
     /// Spans and log records that were given up since.
@@ -58,7 +63,7 @@ impl Delivery {
         Arc::new(Self {
             destination: destination.to_owned(),
             console,
-            failing: Signal::ALL.map(|_| AtomicBool::new(false)),
+            failing: Signal::ALL.map(|_| AtomicU8::new(FINE)),
             down: AtomicBool::new(false),
             lost: AtomicU64::new(0),
         })
@@ -70,9 +75,11 @@ impl Delivery {
 
     pub(crate) fn failed(&self, signal: Signal, lost: usize, error: &dyn Display) {
         self.lost.fetch_add(lost as u64, Ordering::Relaxed);
-        self.failing[signal as usize].store(true, Ordering::Relaxed);
+        let error = error.to_string();
+        let state = if is_refusal(&error) { REFUSED } else { UNREACHABLE };
+        self.failing[signal as usize].store(state, Ordering::Relaxed);
         if !self.down.swap(true, Ordering::AcqRel) {
-            self.say_down(signal, error);
+            self.say_down(signal, &error);
         }
     }
 
@@ -80,18 +87,22 @@ impl Delivery {
         if !self.down.load(Ordering::Relaxed) {
             return;
         }
-        self.failing[signal as usize].store(false, Ordering::Relaxed);
+        self.failing[signal as usize].store(FINE, Ordering::Relaxed);
+        for failing in &self.failing {
+            // Who takes one signal can be reached for the others too, though nothing may be sent of them for long.
+            let _ = failing.compare_exchange(UNREACHABLE, FINE, Ordering::Relaxed, Ordering::Relaxed);
+        }
         // Where one signal is refused for good and another is not, this stays one message, not a chain of them.
-        let all_well = self.failing.iter().all(|failing| !failing.load(Ordering::Relaxed));
+        let all_well = self.failing.iter().all(|failing| failing.load(Ordering::Relaxed) == FINE);
         if all_well && self.down.swap(false, Ordering::AcqRel) {
             self.say_back(self.lost.swap(0, Ordering::Relaxed));
         }
     }
 
-    fn say_down(&self, signal: Signal, error: &dyn Display) {
+    fn say_down(&self, signal: Signal, error: &str) {
         let (destination, signal) = (self.destination.as_str(), signal.name());
         if self.console {
-            tracing::warn!(target: TARGET, destination, signal, %error,
+            tracing::warn!(target: TARGET, destination, signal, error,
                 "telemetry is not delivered; the service goes on, and this is said once");
         } else {
             print(&format!("warning: telemetry ({signal}) is not delivered to {destination}: {error}"));
@@ -108,6 +119,16 @@ impl Delivery {
             ));
         }
     }
+}
+
+/// Whether the destination answered, and said no. The libraries tell only by the text of an error, which carries
+/// HTTP's status or gRPC's code; a code that stands for a broken connection is not an answer.
+fn is_refusal(error: &str) -> bool {
+    let no_answer = ["Unavailable", "Cancelled", "DeadlineExceeded", "Unknown"];
+    if error.contains("gRPC code:") {
+        return !no_answer.iter().any(|code| error.contains(&format!("gRPC code: {code}")));
+    }
+    error.contains("status code:") && !error.contains("status code: 0")
 }
 
 /// Without log lines on the console the two messages go to standard error.
@@ -203,15 +224,29 @@ mod tests {
         let delivery = Delivery::new("http://nowhere", false);
         delivery.succeeded(Signal::Traces);
         assert!(!delivery.is_down());
-        delivery.failed(Signal::Traces, 3, &"refused");
-        delivery.failed(Signal::Logs, 4, &"refused");
+        delivery.failed(Signal::Traces, 3, &"gRPC code: Unavailable: transport error");
+        delivery.failed(Signal::Logs, 4, &"connection refused");
         assert!(delivery.is_down());
         assert_eq!(delivery.lost.load(Ordering::Relaxed), 7);
         delivery.succeeded(Signal::Metrics);
-        delivery.succeeded(Signal::Traces);
-        assert!(delivery.is_down(), "logs still fail");
-        delivery.succeeded(Signal::Logs);
-        assert!(!delivery.is_down());
+        assert!(!delivery.is_down(), "the destination is there again");
         assert_eq!(delivery.lost.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_signal_that_is_refused_for_good_makes_one_message() {
+        let delivery = Delivery::new("http://nowhere", false);
+        delivery.failed(Signal::Metrics, 0, &"HTTP export failed with status code: 404");
+        for _ in 0..3 {
+            delivery.succeeded(Signal::Traces);
+            assert!(delivery.is_down());
+        }
+        delivery.failed(
+            Signal::Metrics,
+            0,
+            &"TonicMetricsClient export failed with gRPC code: Unimplemented",
+        );
+        delivery.succeeded(Signal::Metrics);
+        assert!(!delivery.is_down());
     }
 }

@@ -12,6 +12,8 @@ mod options;
 pub mod problem;
 mod protect;
 mod serve;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 use std::path::PathBuf;
 
