@@ -64,7 +64,7 @@ impl Block {
     }
 
     /// Times of each row group.
-    pub(crate) fn row_groups(&self) -> impl Iterator<Item = Bounds> {
+    pub(crate) fn row_groups(&self) -> impl ExactSizeIterator<Item = Bounds> {
         let groups = if self.is_broken() { &[] } else { self.meta.row_groups.as_slice() };
         groups.iter().map(super::RowGroup::bounds)
     }
@@ -202,38 +202,25 @@ impl Block {
         part.spans(&mut Shared::default()).map_err(failed)
     }
 
-    /// Hands out the traces one by one, with what the graph of calls needs of their spans.
-    pub(crate) fn calls(
-        &self,
-        services: &mut Services,
-        visit: &mut dyn FnMut(TraceId, &[Call]),
-    ) -> Result<()> {
+    /// What the graph of calls needs of every span of a row group, those of a trace in a row.
+    pub(crate) fn calls(&self, row_group: usize, services: &mut Services) -> Result<Vec<(TraceId, Call)>> {
         use Column::{Duration, Kind, ParentSpanId, ServiceName, SpanId, Start, TraceId};
         let wanted = Columns::of(&[TraceId, SpanId, ParentSpanId, Kind, Start, Duration, ServiceName]);
-        for index in 0..self.meta.row_groups.len() {
-            let part = self.guarded(|| {
-                let file = self.file()?;
-                let footer = self.footer(&file)?;
-                let group = footer.row_group(index);
-                Part::read(&file, group, 0..group.num_rows() as usize, wanted)
-            })?;
-            let calls: Vec<Call> = (0..part.trace_ids.len())
-                .map(|row| Call {
-                    span_id: part.span_ids[row],
-                    parent_span_id: part.parent_span_ids[row],
-                    kind: super::part::kind(part.kinds[row].data()) as u8,
-                    start_ns: part.starts_ns[row],
-                    end_ns: part.end_ns(row),
-                    service: services.number(super::part::text(&part.services[row])),
-                })
-                .collect();
-            let mut begin = 0;
-            for rows in part.trace_ids.chunk_by(|a, b| a == b) {
-                visit(rows[0], &calls[begin..begin + rows.len()]);
-                begin += rows.len();
-            }
-        }
-        Ok(())
+        let part = self.guarded(|| {
+            let file = self.file()?;
+            let footer = self.footer(&file)?;
+            let group = footer.row_group(row_group);
+            Part::read(&file, group, 0..group.num_rows() as usize, wanted)
+        })?;
+        let call = |row: usize| Call {
+            span_id: part.span_ids[row],
+            parent_span_id: part.parent_span_ids[row],
+            kind: super::part::kind(part.kinds[row].data()) as u8,
+            start_ns: part.starts_ns[row],
+            end_ns: part.end_ns(row),
+            service: services.number(super::part::text(&part.services[row])),
+        };
+        Ok(part.trace_ids.iter().copied().zip((0..part.trace_ids.len()).map(call)).collect())
     }
 }
 

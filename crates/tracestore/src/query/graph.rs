@@ -1,6 +1,7 @@
 //! Who calls whom.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use model::{SpanId, TimeRange, TraceId};
 
@@ -36,6 +37,10 @@ impl Services {
         self.numbers.insert(name.to_owned(), number);
         number
     }
+
+    fn name(&self, number: u32) -> &str {
+        &self.names[number as usize]
+    }
 }
 
 /// Calls between services with their counts, sorted, of the traces that lie within a range as a whole.
@@ -59,20 +64,22 @@ pub(crate) fn dependencies(snapshot: &Snapshot, range: TimeRange) -> Result<Vec<
         .filter(|block| range.overlaps(block.bounds().min_start_ns, block.bounds().max_end_ns))
         .collect();
     for block in &blocks {
-        let mut services = std::mem::take(&mut graph.services);
-        let outcome = block.calls(&mut services, &mut |trace_id, calls| {
-            let elsewhere = cut.contains_key(&trace_id)
-                || blocks.iter().any(|other| {
-                    !std::sync::Arc::ptr_eq(other, block) && other.may_have(trace_id).unwrap_or(true)
-                });
-            if elsewhere {
-                cut.entry(trace_id).or_default().extend_from_slice(calls);
-            } else {
-                graph.add(calls);
+        for row_group in 0..block.row_groups().len() {
+            let calls = block.calls(row_group, &mut graph.services)?;
+            for calls in calls.chunk_by(|a, b| a.0 == b.0) {
+                let trace_id = calls[0].0;
+                let calls = calls.iter().map(|(_, call)| *call);
+                let elsewhere = cut.contains_key(&trace_id)
+                    || blocks
+                        .iter()
+                        .any(|other| !Arc::ptr_eq(other, block) && other.may_have(trace_id).unwrap_or(true));
+                if elsewhere {
+                    cut.entry(trace_id).or_default().extend(calls);
+                } else {
+                    graph.add(&calls.collect::<Vec<_>>());
+                }
             }
-        });
-        graph.services = services;
-        outcome?;
+        }
     }
     for calls in cut.values() {
         graph.add(calls);
@@ -103,12 +110,26 @@ impl Graph {
         if !within {
             return;
         }
-        let by_id: HashMap<SpanId, u32> = calls.iter().map(|call| (call.span_id, call.service)).collect();
+        // Of spans that share an identifier the first counts, whatever the order in which they were read.
+        let mut calls: Vec<&Call> = calls.iter().collect();
+        calls.sort_by_key(|call| {
+            (
+                call.start_ns,
+                call.span_id,
+                call.kind,
+                call.end_ns,
+                self.services.name(call.service),
+                call.parent_span_id,
+            )
+        });
         let mut seen = HashSet::with_capacity(calls.len());
+        calls.retain(|call| seen.insert((call.span_id, call.kind)));
+        let mut by_id: HashMap<SpanId, u32> = HashMap::with_capacity(calls.len());
+        for call in &calls {
+            by_id.entry(call.span_id).or_insert(call.service);
+        }
         for call in calls.iter().filter(|call| !call.parent_span_id.is_zero()) {
-            if let Some(parent) = by_id.get(&call.parent_span_id)
-                && seen.insert((call.span_id, call.kind))
-            {
+            if let Some(parent) = by_id.get(&call.parent_span_id) {
                 *self.counts.entry((*parent, call.service)).or_default() += 1;
             }
         }

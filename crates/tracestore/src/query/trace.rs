@@ -1,5 +1,7 @@
 //! All spans of a trace.
 
+use std::cmp::Ordering;
+
 use model::{Span, TimeRange, TraceId};
 
 use crate::Result;
@@ -29,7 +31,12 @@ pub(crate) fn trace(snapshot: &Snapshot, trace_id: TraceId, range: TimeRange) ->
 fn once_each(mut spans: Vec<Span>) -> Vec<Span> {
     spans.sort_by(|a, b| {
         let key = |span: &Span| (span.start_ns, span.span_id, span.kind as u8, span.end_ns);
-        key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name))
+        // The same order whatever part of the store a span came from, down to spans that differ in little things.
+        key(a)
+            .cmp(&key(b))
+            .then_with(|| a.name.cmp(&b.name))
+            .then_with(|| a.resource.service_name().cmp(b.resource.service_name()))
+            .then_with(|| if a == b { Ordering::Equal } else { format!("{a:?}").cmp(&format!("{b:?}")) })
     });
     let mut seen = std::collections::HashSet::with_capacity(spans.len());
     spans.retain(|span| seen.insert((span.span_id, span.kind)));
