@@ -40,6 +40,9 @@ pub(super) async fn service_operations(
     service: &str,
     kind: &str,
 ) -> Result<Vec<(String, SpanKind)>> {
+    if service.is_empty() {
+        return Ok(Vec::new());
+    }
     let store = Arc::clone(&context.traces);
     let service = search::stored_service(service).to_owned();
     let operations = context.pool.run(move || store.operations(&service, TimeRange::ALL)).await??;
