@@ -27,10 +27,20 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Start the stack, and the demo services that feed it
+    ///
+    /// Runs until Ctrl-C, which stops in order and says what was flushed; a second Ctrl-C stops at once. Everything that was
+    /// accepted is kept, even after `kill -9`, and found again after the next start in the same directory.
     Up(Up),
     /// Say how a running stack is, and what it holds
+    ///
+    /// Asks the stack whose data directory it is given, else the one at the ports that it is given, else the one in ./.mirante,
+    /// else the one at the usual ports. Exit code 1 if none runs or a part of it does not answer.
     Status(Status),
     /// Send a request through the demo services and find it in every signal
+    ///
+    /// One request goes to users, on to albums and to the databases. Then its trace has to be in Tempo and in Jaeger, its log
+    /// lines in Loki, and its count in Prometheus. Works against the embedded engine and against the compose stack. Exit
+    /// code 1 if something is not found in time.
     Verify(Verify),
     /// Say what this is and how it was built
     #[command(after_help = "Example:\n  mirante version")]
@@ -40,9 +50,6 @@ pub(crate) enum Command {
     Demo(Demo),
 }
 
-/// Start the stack, and the demo services that feed it.
-///
-/// Runs until Ctrl-C; a second Ctrl-C stops at once.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     mirante up\n  \
@@ -81,19 +88,15 @@ pub(crate) struct Up {
     pub(crate) log_format: LogFormat,
 }
 
-/// Say how a running stack is, and what it holds.
-///
-/// Looks at the stack whose data directory it is given, else at the usual ports. Exit code 1 if none runs or a part of it
-/// does not answer.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  mirante status\n  mirante status --port-offset 100 --json")]
 pub(crate) struct Status {
-    /// Data directory of the stack; by default ./.mirante where it is in use
-    #[arg(long, value_name = "DIR", env = "MIRANTE_DATA_DIR", conflicts_with_all = ["port_offset", "host"])]
+    /// Data directory of the stack
+    #[arg(long, value_name = "DIR", env = "MIRANTE_DATA_DIR")]
     pub(crate) data_dir: Option<PathBuf>,
 
     /// How far the ports of the stack are shifted
-    #[arg(long, value_name = "N", env = "MIRANTE_PORT_OFFSET", value_parser = port_offset())]
+    #[arg(long, value_name = "N", env = "MIRANTE_PORT_OFFSET", value_parser = port_offset(), allow_negative_numbers = true)]
     pub(crate) port_offset: Option<u16>,
 
     /// Address of the stack
@@ -109,11 +112,6 @@ pub(crate) struct Status {
     pub(crate) json: bool,
 }
 
-/// Send a request through the demo services and find it in every signal.
-///
-/// One request goes to users, on to albums and to the database. Then its trace has to be in Tempo and in Jaeger, its log
-/// lines in Loki, and its count in Prometheus. Works against the embedded engine and against the compose stack. Exit
-/// code 1 if something is not found in time.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     mirante verify\n  \
@@ -164,7 +162,7 @@ pub(crate) struct Demo {
 #[derive(Debug, Args)]
 pub(crate) struct PortOffset {
     /// Shift every port, so that several stacks run side by side
-    #[arg(long, value_name = "N", env = "MIRANTE_PORT_OFFSET", default_value_t = 0, value_parser = port_offset())]
+    #[arg(long, value_name = "N", env = "MIRANTE_PORT_OFFSET", default_value_t = 0, value_parser = port_offset(), allow_negative_numbers = true)]
     pub(crate) port_offset: u16,
 }
 

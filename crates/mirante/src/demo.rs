@@ -17,9 +17,10 @@ pub(crate) fn run(demo: &Demo) -> ExitCode {
             return ExitCode::FAILURE;
         }
     }
+    // Its environment says all that it has to know; this program's arguments are not its own.
     match demo.service {
-        Service::Users => users::main(),
-        Service::Albums => albums::main(),
+        Service::Users => users::main_with(["users".into()]),
+        Service::Albums => albums::main_with(["albums".into()]),
     }
 }
 

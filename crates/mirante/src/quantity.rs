@@ -42,7 +42,8 @@ pub(crate) fn show_bytes(bytes: u64) -> String {
         unit += 1;
     }
     let unit = UNITS[unit];
-    if bytes < 1024 { format!("{bytes} B") } else { format!("{value:.1} {unit}") }
+    let shown = format!("{value:.1}");
+    format!("{} {unit}", shown.strip_suffix(".0").unwrap_or(&shown))
 }
 
 /// A count with its thousands set apart.
@@ -106,8 +107,8 @@ mod tests {
         assert_eq!(show_bytes(0), "0 B");
         assert_eq!(show_bytes(1023), "1023 B");
         assert_eq!(show_bytes(1536), "1.5 KiB");
-        assert_eq!(show_bytes((1 << 20) - 1), "1.0 MiB");
-        assert_eq!(show_bytes(u64::MAX), "16777216.0 TiB");
+        assert_eq!(show_bytes((1 << 20) - 1), "1 MiB");
+        assert_eq!(show_bytes(u64::MAX), "16777216 TiB");
         assert_eq!(show_count(0), "0");
         assert_eq!(show_count(999), "999");
         assert_eq!(show_count(1_234_567), "1,234,567");

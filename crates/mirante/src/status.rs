@@ -42,16 +42,18 @@ pub(crate) fn run(status: &Status) -> anyhow::Result<ExitCode> {
     Ok(if report.ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Whom to ask: the one that was named, else the one in the usual data directory, else the usual ports.
+/// Whom to ask: the one in the directory that was named, unless that contradicts the ports that were; then the one at
+/// those; else the one in the usual directory; else the one at the usual ports.
 fn target(status: &Status, usual_data_dir: &Path) -> anyhow::Result<Target> {
-    let (data_dir, was_named) = match &status.data_dir {
-        Some(dir) => (dir.clone(), true),
-        None => (usual_data_dir.to_owned(), false),
-    };
     let ports_were_named = status.port_offset.is_some() || status.host.is_some();
-    let holder = if ports_were_named { None } else { stack::holder_of(&data_dir) };
-    if was_named && !ports_were_named && holder.is_none() {
-        return Err(not_in_use(&data_dir).into());
+    let fits = |holder: &Holder| status.port_offset.is_none_or(|offset| offset == holder.port_offset);
+    let holder = match &status.data_dir {
+        Some(dir) => stack::holder_of(dir).filter(fits),
+        None if ports_were_named => None,
+        None => stack::holder_of(usual_data_dir),
+    };
+    if let (Some(dir), None, false) = (&status.data_dir, &holder, ports_were_named) {
+        return Err(not_in_use(dir).into());
     }
     Ok(match holder {
         Some(holder) => Target {
@@ -121,7 +123,13 @@ mod tests {
         );
         let named = Status { port_offset: Some(7), ..status() };
         let found = target(&named, dir.path()).unwrap();
-        assert_eq!(found, Target { bind: [127, 0, 0, 1].into(), port_offset: 7, demo: None, holder: None });
+        let by_ports = Target { bind: [127, 0, 0, 1].into(), port_offset: 7, demo: None, holder: None };
+        assert_eq!(found, by_ports);
+        let contradicting =
+            Status { data_dir: Some(dir.path().to_owned()), port_offset: Some(7), ..status() };
+        assert_eq!(target(&contradicting, dir.path()).unwrap(), by_ports);
+        let agreeing = Status { data_dir: Some(dir.path().to_owned()), port_offset: Some(5), ..status() };
+        assert_eq!(target(&agreeing, dir.path()).unwrap().holder, Some(holder()));
     }
 
     #[test]

@@ -213,15 +213,17 @@ fn stopped_text(stopped: &Stopped) -> String {
     for flushed in &stopped.flushed {
         let figures = flushed.figures;
         let said = match &flushed.error {
-            None => format!(
-                "flushed: {} {} in the log ({}), {} in {} blocks ({})",
-                show_count(figures.head_items),
-                flushed.items,
-                show_bytes(figures.wal_bytes),
-                show_count(figures.block_items),
-                show_count(figures.blocks),
-                show_bytes(figures.block_bytes),
-            ),
+            None => {
+                let (items, bytes) = (show_count(figures.head_items), show_bytes(figures.wal_bytes));
+                let blocks = match (figures.blocks, show_bytes(figures.block_bytes)) {
+                    (0, _) => String::new(),
+                    (1, bytes) => format!(", {} in a block ({bytes})", show_count(figures.block_items)),
+                    (blocks, bytes) => {
+                        format!(", {} in {blocks} blocks ({bytes})", show_count(figures.block_items))
+                    }
+                };
+                format!("flushed: {items} {} in the log ({bytes}){blocks}", flushed.items)
+            }
             Some(error) => format!("not flushed: {error}"),
         };
         table.row([flushed.signal.to_owned(), said]);
@@ -278,7 +280,7 @@ mod tests {
         let expected = "  users      stopped\n  \
             albums     did not stop in time and was killed\n  \
             receivers  2 requests finished, 1 cut off unanswered\n  \
-            traces     flushed: 1,234 spans in the log (2.0 KiB), 5 in 1 blocks (300 B)\n  \
+            traces     flushed: 1,234 spans in the log (2 KiB), 5 in a block (300 B)\n  \
             logs       not flushed: disk full\n  \
             3 connections did not end in time and were cut\n\
             Stopped in 45 ms.\n";

@@ -1,5 +1,6 @@
 //! Which routes answer on which port.
 
+use axum::routing::get;
 use axum::{Router, middleware};
 use receiver::Ingest;
 
@@ -29,8 +30,8 @@ impl Routes {
     pub(crate) fn of(&self, part: Part) -> Router {
         let (context, ingest) = (self.context.clone(), self.ingest.clone());
         match part {
-            Part::OtlpGrpc => self.gated(receiver::otlp_grpc_service(ingest)),
-            Part::OtlpHttp => self.gated(receiver::otlp_http_router(ingest)),
+            Part::OtlpGrpc => self.gated(receiver::otlp_grpc_service(ingest)).merge(self.metrics()),
+            Part::OtlpHttp => self.gated(receiver::otlp_http_router(ingest)).merge(self.metrics()),
             Part::Tempo => api::tempo::router(context),
             Part::Jaeger => api::jaeger::router(context),
             Part::Loki => api::loki::router(context).merge(self.gated(receiver::loki_router(ingest))),
@@ -40,6 +41,12 @@ impl Routes {
             // The demo services are processes of their own.
             Part::Users | Part::Albums => Router::new(),
         }
+    }
+
+    /// `/metrics`, for the ports whose routers do not bring it.
+    fn metrics(&self) -> Router {
+        let registry = self.context.registry.clone();
+        Router::new().route("/metrics", get(async move || api::observe::metrics_page(&registry)))
     }
 
     fn gated(&self, router: Router) -> Router {
