@@ -1,11 +1,15 @@
 //! Whole-stack tests: what they share.
 //!
-//! - [`stack`]: a real `mirante` process in a data folder and on ports of its own.
+//! - [`stack`]: a real `mirante` process without the demo, in a data folder and on ports of its own.
 //! - [`load`]: batches of spans, log records and data points that look like a program's.
 //! - [`sender`]: sends them over gRPC and over HTTP, as fast as they are taken.
 //! - [`query`]: asks the components' APIs.
+//! - [`mirante`]: the program as a person has it: its commands, what it prints, its demo services.
+//! - [`http`]: requests without a runtime.
 
+pub mod http;
 pub mod load;
+pub mod mirante;
 pub mod query;
 pub mod sender;
 pub mod stack;
