@@ -30,6 +30,11 @@ impl StreamIndex {
         &self.streams[id as usize]
     }
 
+    /// All streams, by number.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (StreamId, &Arc<Labels>)> {
+        (0..).zip(&self.streams)
+    }
+
     /// The stream's number, given to it now if it is new.
     pub(crate) fn insert(&mut self, labels: &Labels) -> StreamId {
         if let Some(id) = self.id(labels) {

@@ -1,6 +1,7 @@
 //! From what was sent to what is kept: limits, names of structured metadata, the level.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use model::{Labels, LogEntry, LogStream};
 use otlp::Rejected;
@@ -61,12 +62,12 @@ impl Refusals {
                 message.push_str("; ");
             }
             if !single {
-                message.push_str(&format!("{count} errors like: "));
+                _ = write!(message, "{count} errors like: ");
             }
             message.push_str(text);
         }
         if self.unnamed > 0 {
-            message.push_str(&format!("; and {} other errors", self.unnamed));
+            _ = write!(message, "; and {} other errors", self.unnamed);
         }
         Rejected { message, ..self.by_reason }
     }

@@ -84,11 +84,10 @@ fn known(level: &str) -> Option<&'static str> {
 /// The level of an OpenTelemetry severity number.
 fn of_severity(number: &str) -> &'static str {
     match number.parse::<i64>() {
-        Err(_) => "info",
         Ok(0) => UNKNOWN,
         Ok(..=4) => "trace",
         Ok(..=8) => "debug",
-        Ok(..=12) => "info",
+        Err(_) | Ok(..=12) => "info",
         Ok(..=16) => "warn",
         Ok(..=20) => "error",
         Ok(..=24) => "fatal",
@@ -123,7 +122,7 @@ fn of_words(line: &str) -> &'static str {
     let lower = line.to_ascii_lowercase();
     let mut first = (lower.len(), UNKNOWN);
     for (word, level) in WORDS {
-        if let Some(position) = position_of_word(&lower.as_bytes()[..], word)
+        if let Some(position) = position_of_word(lower.as_bytes(), word)
             && position < first.0
         {
             first = (position, level);

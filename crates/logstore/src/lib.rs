@@ -6,27 +6,30 @@
 //! wants.
 //!
 //! Begin with [`LogStore`]. Behind it: `intake` (what is taken), `record` (the log's bytes), `head` (memory), `index`
-//! (streams by label).
+//! (streams by label), `block` (what lies on the disk), `seal` (head to block, blocks to block), `query` (finding), and
+//! `maintenance` (what runs in the background).
 
+mod block;
 mod head;
 mod index;
 mod intake;
 mod level;
 mod limits;
+mod maintenance;
+mod query;
 mod record;
+mod seal;
+mod store;
 
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use model::{Clock, LogStream};
 use otlp::Rejected;
-use parking_lot::RwLock;
-use wal::{SyncPolicy, Wal};
+use wal::SyncPolicy;
 
-use head::{Generation, Inserted};
-use intake::Refusals;
 pub use limits::Limits;
+pub use query::{Direction, FoundEntry, QueryStats, Select, Selection, StreamVolume};
+pub use store::LogStore;
 
 /// How the store is kept.
 #[derive(Debug, Clone)]
@@ -37,7 +40,8 @@ pub struct Config {
     pub blocks_dir: PathBuf,
     /// When the log is forced to the disk.
     pub wal_sync: SyncPolicy,
-    /// Memory that the head may take, in bytes; past it, appends are refused until blocks are sealed.
+    /// Memory that the head may take, in bytes; past it, appends are refused until blocks are sealed. A quarter of it is
+    /// what the head is sealed at.
     pub memory_bytes: usize,
     /// Age after which blocks are dropped.
     pub retention_age: Duration,
@@ -47,6 +51,21 @@ pub struct Config {
     pub limits: Limits,
 }
 
+impl Config {
+    /// A store in a directory: synced every second, 64 MiB of memory, three days and 4 GiB of blocks.
+    pub fn new(dir: impl AsRef<Path>) -> Self {
+        Self {
+            wal_dir: dir.as_ref().join("wal"),
+            blocks_dir: dir.as_ref().join("blocks"),
+            wal_sync: SyncPolicy::Interval(Duration::from_secs(1)),
+            memory_bytes: 64 << 20,
+            retention_age: Duration::from_hours(72),
+            retention_bytes: 4 << 30,
+            limits: Limits::default(),
+        }
+    }
+}
+
 /// Why the store cannot do what was asked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -54,12 +73,21 @@ pub enum Error {
     /// The log refused; nothing was taken.
     #[error(transparent)]
     Wal(#[from] wal::Error),
+    /// A block cannot be written or read.
+    #[error(transparent)]
+    Blocks(#[from] blocks::Error),
     /// The head is full; try again after a while.
     #[error("the log head holds {bytes} bytes, the limit is {limit}")]
     Full {
         /// What it holds.
         bytes: usize,
         /// Its limit.
+        limit: usize,
+    },
+    /// What a query would give back takes more memory than it may.
+    #[error("the query's result is larger than the limit of {limit} bytes")]
+    ResultTooLarge {
+        /// The limit, in bytes.
         limit: usize,
     },
     /// The store has been shut down.
@@ -82,78 +110,6 @@ pub struct Appended {
     pub rejected: Rejected,
 }
 
-/// The store.
-#[derive(Debug)]
-pub struct LogStore {
-    config: Config,
-    clock: Arc<dyn Clock>,
-    wal: Wal,
-    /// Held shared by appends, exclusively while the log is cut and the generation is changed with it, so that a
-    /// block holds just what the segments up to the cut hold.
-    current: RwLock<Arc<Generation>>,
-}
-
-impl LogStore {
-    /// Opens the store: replays the log, lists the blocks, starts sealing in the background.
-    pub fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Self> {
-        let generation = Arc::new(Generation::default());
-        let mut unreadable = 0_u64;
-        let now_ns = clock.now_ns();
-        let (wal, recovery) = Wal::open(
-            wal::Config { sync: config.wal_sync, ..wal::Config::new(&config.wal_dir) },
-            |_, bytes| match record::decode(bytes) {
-                Ok(streams) => _ = generation.insert(&streams, now_ns),
-                Err(error) => {
-                    unreadable += 1;
-                    tracing::error!(%error, "a record of the log of entries was left out");
-                }
-            },
-        )?;
-        if !recovery.damage.is_empty() {
-            tracing::warn!(damage = ?recovery.damage, "the log of entries was damaged");
-        }
-        tracing::info!(records = recovery.records, entries = generation.rows(), unreadable, "log replayed");
-        Ok(Self { config, clock, wal, current: RwLock::new(generation) })
-    }
-
-    /// Keeps entries: first in the log, then in the head. When this returns, the next query finds them.
-    pub fn append(&self, streams: &[LogStream]) -> Result<Appended> {
-        let now_ns = self.clock.now_ns();
-        let mut refusals = Refusals::default();
-        let prepared = intake::prepare(streams, &self.config.limits, now_ns, &mut refusals);
-
-        let generation = self.current.read();
-        let admitted = generation.admit(prepared, self.config.limits.max_streams, &mut refusals);
-        let mut inserted = Inserted::default();
-        if !admitted.is_empty() {
-            let (bytes, limit) = (generation.bytes(), self.config.memory_bytes);
-            if bytes >= limit {
-                return Err(Error::Full { bytes, limit });
-            }
-            let position = self.wal.append(&[&record::encode(&admitted)])?;
-            inserted = generation.insert(&admitted, now_ns);
-            drop(generation);
-            self.wal.commit(position)?;
-        }
-        Ok(Appended {
-            accepted: inserted.entries + inserted.duplicates,
-            duplicates: inserted.duplicates,
-            rejected: refusals.into_rejected(),
-        })
-    }
-
-    /// The store's figures.
-    pub fn stats(&self) -> Stats {
-        let generation = self.current.read();
-        Stats {
-            head_items: generation.rows(),
-            head_bytes: generation.bytes() as u64,
-            wal: self.wal.stats(),
-            ..Stats::default()
-        }
-    }
-}
-
 /// The store's figures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stats {
@@ -169,4 +125,9 @@ pub struct Stats {
     pub block_bytes: u64,
     /// Their entries.
     pub block_items: u64,
+}
+
+/// What the Parquet library said of a file.
+fn parquet_error(path: &Path, error: &parquet::errors::ParquetError) -> Error {
+    blocks::Error::damaged(path, error.to_string()).into()
 }

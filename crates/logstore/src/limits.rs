@@ -40,8 +40,8 @@ impl Default for Limits {
             max_label_value_bytes: 2048,
             max_metadata_bytes: 64 << 10,
             max_metadata_pairs: 128,
-            max_age: Duration::from_secs(7 * 24 * 3600),
-            max_ahead: Duration::from_secs(10 * 60),
+            max_age: Duration::from_hours(7 * 24),
+            max_ahead: Duration::from_mins(10),
             max_streams: 5000,
             discover_levels: true,
         }

@@ -167,7 +167,9 @@ mod tests {
 
     use super::*;
 
-    fn entries() -> impl Strategy<Value = Vec<(i64, String, Vec<(String, String)>)>> {
+    type Plain = (i64, String, Vec<(String, String)>);
+
+    fn entries() -> impl Strategy<Value = Vec<Plain>> {
         prop::collection::vec(
             (any::<i64>(), ".{0,40}", prop::collection::vec(("[a-c]{1,2}", ".{0,5}"), 0..4)),
             0..6,

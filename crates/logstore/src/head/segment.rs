@@ -126,11 +126,6 @@ impl Segment {
         self.by_stream.get(&stream).map_or(&[], Vec::as_slice)
     }
 
-    /// The streams that have rows here, in no order.
-    pub(crate) fn streams(&self) -> impl Iterator<Item = StreamId> {
-        self.by_stream.keys().copied()
-    }
-
     pub(crate) fn time_ns(&self, row: RowId) -> i64 {
         self.times_ns[row as usize]
     }
