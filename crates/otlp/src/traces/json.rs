@@ -17,7 +17,7 @@ use crate::{Error, Result};
 /// Fails where the text is not JSON or a field cannot be what its name says; the message has line and column.
 /// Identifiers of a wrong length are kept as they are: [`decode`](super::decode) leaves such spans out and says so.
 pub fn json_to_protobuf(text: &[u8]) -> Result<Vec<u8>> {
-    let request: schema::Request =
+    let lenient::Object(request): lenient::Object<schema::Request> =
         serde_json::from_slice(text).map_err(|error| Error::Json(error.to_string()))?;
     Ok(ExportTraceServiceRequest::from(request).encode_to_vec())
 }

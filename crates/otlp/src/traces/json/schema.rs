@@ -6,23 +6,23 @@ use opentelemetry_proto::tonic::resource::v1 as resource;
 use opentelemetry_proto::tonic::trace::v1 as pb;
 use serde::Deserialize;
 
-use super::lenient::{Bytes, Enum, Id, Names, Number, or_default};
+use super::lenient::{Bytes, Enum, Id, Names, Number, Object, or_default};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Request {
     // `batches` is what Tempo's own trace endpoint calls them.
     #[serde(alias = "resourceSpans", alias = "batches", deserialize_with = "or_default")]
-    resource_spans: Vec<ResourceSpans>,
+    resource_spans: Vec<Object<ResourceSpans>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct ResourceSpans {
     #[serde(deserialize_with = "or_default")]
-    resource: Option<Resource>,
+    resource: Option<Object<Resource>>,
     #[serde(alias = "scopeSpans", alias = "instrumentationLibrarySpans", deserialize_with = "or_default")]
-    scope_spans: Vec<ScopeSpans>,
+    scope_spans: Vec<Object<ScopeSpans>>,
     #[serde(alias = "schemaUrl", deserialize_with = "or_default")]
     schema_url: String,
 }
@@ -31,7 +31,7 @@ struct ResourceSpans {
 #[serde(default)]
 struct Resource {
     #[serde(deserialize_with = "or_default")]
-    attributes: Vec<KeyValue>,
+    attributes: Vec<Object<KeyValue>>,
     #[serde(alias = "droppedAttributesCount", deserialize_with = "or_default")]
     dropped_attributes_count: Number<u32>,
 }
@@ -40,9 +40,9 @@ struct Resource {
 #[serde(default)]
 struct ScopeSpans {
     #[serde(alias = "instrumentationLibrary", deserialize_with = "or_default")]
-    scope: Option<Scope>,
+    scope: Option<Object<Scope>>,
     #[serde(deserialize_with = "or_default")]
-    spans: Vec<Span>,
+    spans: Vec<Object<Span>>,
     #[serde(alias = "schemaUrl", deserialize_with = "or_default")]
     schema_url: String,
 }
@@ -55,7 +55,7 @@ struct Scope {
     #[serde(deserialize_with = "or_default")]
     version: String,
     #[serde(deserialize_with = "or_default")]
-    attributes: Vec<KeyValue>,
+    attributes: Vec<Object<KeyValue>>,
     #[serde(alias = "droppedAttributesCount", deserialize_with = "or_default")]
     dropped_attributes_count: Number<u32>,
 }
@@ -83,19 +83,19 @@ struct Span {
     #[serde(alias = "endTimeUnixNano", deserialize_with = "or_default")]
     end_time_unix_nano: Number<u64>,
     #[serde(deserialize_with = "or_default")]
-    attributes: Vec<KeyValue>,
+    attributes: Vec<Object<KeyValue>>,
     #[serde(alias = "droppedAttributesCount", deserialize_with = "or_default")]
     dropped_attributes_count: Number<u32>,
     #[serde(deserialize_with = "or_default")]
-    events: Vec<Event>,
+    events: Vec<Object<Event>>,
     #[serde(alias = "droppedEventsCount", deserialize_with = "or_default")]
     dropped_events_count: Number<u32>,
     #[serde(deserialize_with = "or_default")]
-    links: Vec<Link>,
+    links: Vec<Object<Link>>,
     #[serde(alias = "droppedLinksCount", deserialize_with = "or_default")]
     dropped_links_count: Number<u32>,
     #[serde(deserialize_with = "or_default")]
-    status: Option<Status>,
+    status: Option<Object<Status>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -106,7 +106,7 @@ struct Event {
     #[serde(deserialize_with = "or_default")]
     name: String,
     #[serde(deserialize_with = "or_default")]
-    attributes: Vec<KeyValue>,
+    attributes: Vec<Object<KeyValue>>,
     #[serde(alias = "droppedAttributesCount", deserialize_with = "or_default")]
     dropped_attributes_count: Number<u32>,
 }
@@ -121,7 +121,7 @@ struct Link {
     #[serde(alias = "traceState", deserialize_with = "or_default")]
     trace_state: String,
     #[serde(deserialize_with = "or_default")]
-    attributes: Vec<KeyValue>,
+    attributes: Vec<Object<KeyValue>>,
     #[serde(alias = "droppedAttributesCount", deserialize_with = "or_default")]
     dropped_attributes_count: Number<u32>,
     #[serde(deserialize_with = "or_default")]
@@ -143,7 +143,7 @@ struct KeyValue {
     #[serde(deserialize_with = "or_default")]
     key: String,
     #[serde(deserialize_with = "or_default")]
-    value: Option<AnyValue>,
+    value: Option<Object<AnyValue>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -159,9 +159,9 @@ struct AnyValue {
     #[serde(alias = "doubleValue")]
     double_value: Option<Number<f64>>,
     #[serde(alias = "arrayValue")]
-    array_value: Option<ArrayValue>,
+    array_value: Option<Object<ArrayValue>>,
     #[serde(alias = "kvlistValue")]
-    kvlist_value: Option<KvList>,
+    kvlist_value: Option<Object<KvList>>,
     #[serde(alias = "bytesValue")]
     bytes_value: Option<Bytes>,
 }
@@ -170,14 +170,14 @@ struct AnyValue {
 #[serde(default)]
 struct ArrayValue {
     #[serde(deserialize_with = "or_default")]
-    values: Vec<AnyValue>,
+    values: Vec<Object<AnyValue>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct KvList {
     #[serde(deserialize_with = "or_default")]
-    values: Vec<KeyValue>,
+    values: Vec<Object<KeyValue>>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -198,8 +198,8 @@ impl Names for StatusNames {
     }
 }
 
-fn all<T, U: From<T>>(items: Vec<T>) -> Vec<U> {
-    items.into_iter().map(U::from).collect()
+fn all<T, U: From<T>>(items: Vec<Object<T>>) -> Vec<U> {
+    items.into_iter().map(|item| U::from(item.0)).collect()
 }
 
 impl From<Request> for ExportTraceServiceRequest {
@@ -211,7 +211,7 @@ impl From<Request> for ExportTraceServiceRequest {
 impl From<ResourceSpans> for pb::ResourceSpans {
     fn from(from: ResourceSpans) -> Self {
         Self {
-            resource: from.resource.map(|resource| resource::Resource {
+            resource: from.resource.map(|Object(resource)| resource::Resource {
                 attributes: all(resource.attributes),
                 dropped_attributes_count: resource.dropped_attributes_count.0,
                 entity_refs: Vec::new(),
@@ -225,7 +225,7 @@ impl From<ResourceSpans> for pb::ResourceSpans {
 impl From<ScopeSpans> for pb::ScopeSpans {
     fn from(from: ScopeSpans) -> Self {
         Self {
-            scope: from.scope.map(|scope| common::InstrumentationScope {
+            scope: from.scope.map(|Object(scope)| common::InstrumentationScope {
                 name: scope.name,
                 version: scope.version,
                 attributes: all(scope.attributes),
@@ -255,7 +255,9 @@ impl From<Span> for pb::Span {
             dropped_events_count: from.dropped_events_count.0,
             links: all(from.links),
             dropped_links_count: from.dropped_links_count.0,
-            status: from.status.map(|status| pb::Status { message: status.message, code: status.code.0 }),
+            status: from
+                .status
+                .map(|Object(status)| pb::Status { message: status.message, code: status.code.0 }),
         }
     }
 }
@@ -286,7 +288,7 @@ impl From<Link> for pb::span::Link {
 
 impl From<KeyValue> for common::KeyValue {
     fn from(from: KeyValue) -> Self {
-        Self { key: from.key, value: from.value.map(Into::into), key_strindex: 0 }
+        Self { key: from.key, value: from.value.map(|value| value.0.into()), key_strindex: 0 }
     }
 }
 
@@ -298,10 +300,10 @@ impl From<AnyValue> for common::AnyValue {
             .or(from.bytes_value.map(|bytes| Value::BytesValue(bytes.0)))
             .or(from
                 .kvlist_value
-                .map(|list| Value::KvlistValue(common::KeyValueList { values: all(list.values) })))
+                .map(|list| Value::KvlistValue(common::KeyValueList { values: all(list.0.values) })))
             .or(from
                 .array_value
-                .map(|list| Value::ArrayValue(common::ArrayValue { values: all(list.values) })))
+                .map(|list| Value::ArrayValue(common::ArrayValue { values: all(list.0.values) })))
             .or(from.double_value.map(|number| Value::DoubleValue(number.0)))
             .or(from.int_value.map(|number| Value::IntValue(number.0)))
             .or(from.bool_value.map(Value::BoolValue))
