@@ -406,7 +406,7 @@ fn walk(dir: &std::path::Path) -> u64 {
 }
 
 fn main() {
-    let count = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(262_144);
+    let count = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(262_144);
     let mut random = Random(42);
     run("load", &load(&mut random, count), "GET /api/items/7", ("user.id", "user-77"));
     run("demo", &demo(&mut random, count.min(100_000)), "GET /albums", ("url.path", "/users/7"));

@@ -226,10 +226,9 @@ impl Block {
 
 /// Whether an error says that the system would not read, rather than that there is nothing whole to read.
 fn is_refusal(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
-    use std::io::ErrorKind::{InvalidData, NotFound, UnexpectedEof};
     error
         .downcast_ref::<std::io::Error>()
-        .is_some_and(|error| !matches!(error.kind(), InvalidData | NotFound | UnexpectedEof))
+        .is_some_and(|error| error.raw_os_error().is_some() && error.kind() != std::io::ErrorKind::NotFound)
 }
 
 impl Drop for Block {

@@ -1,5 +1,10 @@
 //! Random spans, and a store in a temporary directory.
-#![allow(clippy::unwrap_used, dead_code, reason = "helpers of tests, where a panic is the report")]
+#![allow(
+    clippy::unwrap_used,
+    dead_code,
+    unreachable_pub,
+    reason = "helpers of tests, where a panic is the report"
+)]
 
 use std::sync::Arc;
 
