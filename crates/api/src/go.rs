@@ -13,7 +13,7 @@ use http::{HeaderValue, StatusCode, header};
 
 pub use duration::{Nanos, parse_duration};
 pub use json::{to_json, to_json_pretty};
-pub use query::Query;
+pub use query::{Query, unescape_path};
 pub use time::parse_rfc3339;
 
 /// What `strconv` says of a text that is not a number or truth value.

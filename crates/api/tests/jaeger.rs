@@ -59,6 +59,10 @@ async fn services_and_operations_are_listed() {
             "/api/services/users/operations",
             structured(json!(["GET /users/{id}", "call albums"]), 2, Value::Null),
         ),
+        (
+            "/api/services/%2575sers/operations",
+            structured(json!(["GET /users/{id}", "call albums"]), 2, Value::Null),
+        ),
         ("/api/services/nope/operations", structured(Value::Null, 0, Value::Null)),
         (
             "/api/services/missing-service-name/operations",
@@ -120,7 +124,7 @@ fn call() -> Value {
         tag("http.url", "string", "http://x/users/1"),
         tag("ip", "string", "8.8.8.8"),
         tag("list", "string", r#"["a",1]"#),
-        tag("map", "string", r#"{"x":"\u003cy\u003e\u0026"}"#),
+        tag("map", "string", r#"{"x":"<y>&"}"#),
         tag("span.kind", "string", "server"),
         tag("w3c.tracestate", "string", "a=b"),
     ]);

@@ -73,12 +73,12 @@ async fn check_search(dir: &Path, case: &Value, sealed: bool) -> Result<(), Stri
     );
     for (parameter, key) in [("minDuration", "DurationMin"), ("maxDuration", "DurationMax")] {
         if query[key] != json!(0) {
-            path += &format!("&{parameter}={}ns", query[key]);
+            path.extend(["&", parameter, "=", &query[key].to_string(), "ns"]);
         }
     }
     for (key, value) in query["Tags"].as_object().into_iter().flatten() {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        path += &format!("&tag={}", encode(&format!("{key}:{value}")));
+        path.extend(["&tag=", &encode(&format!("{key}:{value}"))]);
     }
     let found = server.jaeger().get(&path).await.json();
     let spans_of = |spans: &Value, key: &str| -> BTreeSet<String> {

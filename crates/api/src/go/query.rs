@@ -45,6 +45,11 @@ impl Query {
     }
 }
 
+/// Undoes percent escapes alone; `None` where one is broken.
+pub fn unescape_path(text: &str) -> Option<String> {
+    unescape(&text.replace('+', "%2B"))
+}
+
 /// Undoes percent escapes, and `+` for a space; bytes that are no UTF-8 become replacement characters.
 fn unescape(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());

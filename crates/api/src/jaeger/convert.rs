@@ -147,9 +147,36 @@ fn tag(attribute: &KeyValue) -> UiTag<'_> {
         Value::Int(number) => ("int64", UiValue::Int(*number)),
         Value::Double(number) => ("float64", UiValue::Float(*number)),
         Value::Bytes(bytes) => ("binary", UiValue::Text(Cow::Owned(BASE64_STANDARD.encode(bytes)))),
+        Value::Array(_) | Value::KvList(_) => {
+            ("string", UiValue::Text(Cow::Owned(plain_json(&otlp::value::to_text(value)))))
+        }
         other => ("string", UiValue::Text(otlp::value::to_text(other))),
     };
     UiTag { key, kind, value }
+}
+
+/// Lists are shown as JSON, in which the collector's library of Jaeger 2.20 leaves `<`, `>` and `&` as they are. Older
+/// ones, and so [`otlp::value::to_text`], escape them.
+fn plain_json(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        plain.push_str(&rest[..at]);
+        let escape = &rest[at..];
+        let (character, length) = match escape.get(..6) {
+            Some("\\u003c") => ("<", 6),
+            Some("\\u003e") => (">", 6),
+            Some("\\u0026") => ("&", 6),
+            // Any other escape stays, with the character that it escapes.
+            _ => {
+                let length = 1 + escape[1..].chars().next().map_or(0, char::len_utf8);
+                (&escape[..length], length)
+            }
+        };
+        plain.push_str(character);
+        rest = &escape[length..];
+    }
+    plain + rest
 }
 
 #[cfg(test)]
@@ -215,6 +242,12 @@ mod tests {
                 {"key": "none", "type": "string", "value": ""},
             ])
         );
+    }
+
+    #[test]
+    fn lists_are_shown_as_plain_json() {
+        let text = r#"["\u003ca\u003e\u0026","\\u003c","\"é\u2028"]"#;
+        assert_eq!(plain_json(text), r#"["<a>&","\\u003c","\"é\u2028"]"#);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::sanitize::{EMPTY_SPAN, MISSING_SERVICE};
 use super::search::{self, Found};
 use super::trace::Trace;
 use crate::Context;
-use crate::go::Query;
+use crate::go::{self, Query};
 
 type Result<T, E = JaegerError> = std::result::Result<T, E>;
 
@@ -71,6 +71,8 @@ pub(super) async fn operation_names(
     Path(service): Path<String>,
     uri: Uri,
 ) -> Result<Response> {
+    // Decoded twice, for clients that encode twice.
+    let service = go::unescape_path(&service).unwrap_or(service);
     let operations = service_operations(&context, &service, "").await?;
     let names: BTreeSet<String> = operations.into_iter().map(|(name, _)| name).collect();
     let count = names.len();

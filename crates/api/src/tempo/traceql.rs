@@ -71,9 +71,11 @@ pub(super) fn identifier(text: &str) -> Result<Identifier, String> {
     });
     for (prefix, scopes) in SCOPES {
         if let Some(attribute) = name.strip_prefix(prefix) {
+            let start = text.len() - attribute.len();
             return match unquote(attribute) {
-                Some(attribute) if !attribute.is_empty() => Ok(Identifier::Attribute(scopes, attribute)),
-                _ => Err(format!(
+                Ok(attribute) if !attribute.is_empty() => Ok(Identifier::Attribute(scopes, attribute)),
+                Err(at) => Err(unexpected(text, start + at)),
+                Ok(_) => Err(format!(
                     "failed to parse identifier {text}: parse error at line 0, col 2: \
                      syntax error: unexpected END_ATTRIBUTE, expecting IDENTIFIER"
                 )),
@@ -96,6 +98,22 @@ pub(super) fn identifier(text: &str) -> Result<Identifier, String> {
     ))
 }
 
+/// What Tempo says where an attribute's name ends early: about the word that comes next.
+fn unexpected(text: &str, at: usize) -> String {
+    let after = text[at..].trim_start_matches(|c: char| c.is_whitespace());
+    let word_at = text.len() - after.len();
+    // A brace goes before the identifier when Tempo parses it, and columns count from one.
+    let column = word_at + 2;
+    let what = match after.chars().next() {
+        None => "$end".to_owned(),
+        Some(first) if first.is_alphabetic() => "IDENTIFIER".to_owned(),
+        Some(first) => first.to_string(),
+    };
+    format!(
+        "failed to parse identifier {text}: parse error at line 1, col {column}: syntax error: unexpected {what}"
+    )
+}
+
 const NONE: TagScopes =
     TagScopes { resource: false, instrumentation: false, span: false, event: false, link: false };
 
@@ -109,19 +127,24 @@ const SCOPES: [(&str, TagScopes); 6] = [
     (".", TagScopes { span: true, resource: true, ..NONE }),
 ];
 
-/// Parts of an attribute's name may stand in quotes: `"an attribute".with."a space"`.
-fn unquote(name: &str) -> Option<String> {
+/// Parts of an attribute's name may stand in quotes: `"an attribute".with."a space"`. Outside of them, spaces and
+/// operators end it; the error says where.
+fn unquote(name: &str) -> Result<String, usize> {
     let mut plain = String::with_capacity(name.len());
-    let mut characters = name.chars();
+    let mut characters = name.char_indices();
     let mut quoted = false;
-    while let Some(character) = characters.next() {
+    while let Some((at, character)) = characters.next() {
         match character {
             '"' => quoted = !quoted,
-            '\\' if quoted => plain.push(characters.next()?),
+            '\\' if quoted => plain.push(characters.next().ok_or(at)?.1),
+            '{' | '}' | '(' | ')' | '=' | '~' | '!' | '<' | '>' | '&' | '|' | '^' | ',' if !quoted => {
+                return Err(at);
+            }
+            other if other.is_whitespace() && !quoted => return Err(at),
             other => plain.push(other),
         }
     }
-    (!quoted).then_some(plain)
+    if quoted { Err(name.len()) } else { Ok(plain) }
 }
 
 #[cfg(test)]
@@ -163,6 +186,14 @@ mod tests {
             (
                 "span:bogus",
                 "failed to parse identifier span:bogus: parse error at line 1, col 7: syntax error: unexpected IDENTIFIER",
+            ),
+            (
+                "span.a b",
+                "failed to parse identifier span.a b: parse error at line 1, col 9: syntax error: unexpected IDENTIFIER",
+            ),
+            (
+                "span.\"a",
+                "failed to parse identifier span.\"a: parse error at line 1, col 9: syntax error: unexpected $end",
             ),
             (
                 "span.",
