@@ -1,10 +1,159 @@
-//! Prometheus's HTTP API.
+//! Prometheus' HTTP API, as version 3.14 answers it (`web/api/v1` of prometheus/prometheus, and its OpenAPI file).
+//!
+//! [`router`] has the routes; `params` reads and refuses parameters; `answer` and `json` write bodies; `query`,
+//! `labels` and `status` are the handlers.
+//!
+//! Where it differs from Prometheus, on purpose: label names and values, and series, are those with samples in the
+//! range, not in the blocks that the range touches; metadata is what was sent by OTLP; of PromQL, selectors are
+//! evaluated and the rest is refused. What scrapes, rules and administration need is not there yet and says so.
+
+mod answer;
+mod escape;
+mod json;
+mod labels;
+mod params;
+mod query;
+mod status;
 
 use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post, put};
+use http::{HeaderValue, Method, StatusCode, header};
 
 use crate::Context;
+use crate::go;
+use crate::observe;
+use answer::ApiError;
 
 /// All routes of Prometheus.
-pub fn router(_context: Context) -> Router {
+pub fn router(context: Context) -> Router {
+    let registry = context.registry.clone();
+    let router = api().merge(pages()).fallback(not_found).method_not_allowed_fallback(method_not_allowed);
+    observe::observe(router.with_state(context), "prometheus", &registry)
+}
+
+/// `/api/v1`, with the headers that let a page of another origin read it.
+fn api() -> Router<Context> {
+    let read = |handler: MethodRouter<Context>| handler.options(options);
+    let mut router = Router::new()
+        .route("/api/v1/query", read(get(query::instant).post(query::instant)))
+        .route("/api/v1/query_range", read(get(query::range).post(query::range)))
+        .route("/api/v1/query_exemplars", read(get(query::exemplars).post(query::exemplars)))
+        .route("/api/v1/labels", read(get(labels::names).post(labels::names)))
+        .route("/api/v1/label/{name}/values", read(get(labels::values)))
+        .route("/api/v1/series", read(get(labels::series).post(labels::series)))
+        .route("/api/v1/metadata", read(get(labels::metadata)))
+        .route("/api/v1/status/buildinfo", read(get(status::build_info)))
+        .route("/api/v1/status/runtimeinfo", read(get(status::runtime_info)))
+        .route("/api/v1/status/flags", read(get(status::flags)))
+        .route("/api/v1/status/config", read(get(status::config)))
+        .route("/api/v1/status/tsdb", read(get(status::tsdb)))
+        .route("/api/v1/status/tsdb/blocks", read(get(status::blocks)))
+        .route("/api/v1/status/walreplay", read(get(status::wal_replay)));
+    for path in [
+        "format_query",
+        "parse_query",
+        "scrape_pools",
+        "scrape_pools/config",
+        "targets",
+        "targets/metadata",
+        "targets/relabel_steps",
+        "rules",
+        "alerts",
+        "alertmanagers",
+        "status/self_metrics",
+        "features",
+        "notifications",
+        "notifications/live",
+        "search/metric_names",
+        "search/label_names",
+        "search/label_values",
+        "openapi.yaml",
+    ] {
+        router = router.route(&format!("/api/v1/{path}"), read(get(not_yet).post(not_yet)));
+    }
+    for path in ["delete_series", "clean_tombstones", "snapshot"] {
+        let handler = post(admin_disabled).merge(put(admin_disabled));
+        router = router.route(&format!("/api/v1/admin/tsdb/{path}"), read(handler));
+    }
+    router
+        .route("/api/v1/write", post(write_disabled))
+        .route("/api/v1/read", post(not_yet))
+        .layer(middleware::from_fn(cross_origin))
+}
+
+fn pages() -> Router<Context> {
     Router::new()
+        .route("/-/healthy", get(status::healthy))
+        .route("/-/ready", get(status::ready))
+        .route("/-/reload", get(only_post_or_put).post(lifecycle_disabled).put(lifecycle_disabled))
+        .route("/-/quit", get(only_post_or_put).post(lifecycle_disabled).put(lifecycle_disabled))
+        .route("/version", get(status::version))
+        .route("/federate", get(not_yet))
+        .route("/metrics", get(observe::metrics_handler))
+        .route("/", get(to_ui))
+        .route("/graph", get(to_ui))
+        .route("/query", get(to_ui))
+}
+
+async fn cross_origin(request: Request, next: Next) -> Response {
+    let from_elsewhere = request.headers().contains_key(header::ORIGIN);
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    if from_elsewhere {
+        for (name, value) in [
+            (header::ACCESS_CONTROL_ALLOW_HEADERS, "Accept, Authorization, Content-Type, Origin"),
+            (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, OPTIONS"),
+            (header::ACCESS_CONTROL_EXPOSE_HEADERS, "Date"),
+            (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        ] {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
+    response
+}
+
+async fn options() -> StatusCode {
+    StatusCode::NO_CONTENT
+}
+
+async fn not_found() -> Response {
+    go::http_error(StatusCode::NOT_FOUND, "404 page not found")
+}
+
+async fn method_not_allowed() -> Response {
+    go::http_error(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
+}
+
+/// What Prometheus has and this does not, yet.
+async fn not_yet(method: Method, request: Request) -> ApiError {
+    ApiError::not_found(format!("{method} {} is not supported yet", request.uri().path()))
+}
+
+async fn admin_disabled() -> ApiError {
+    ApiError::unavailable("admin APIs disabled")
+}
+
+async fn write_disabled() -> Response {
+    let message = "remote write receiver needs to be enabled with --web.enable-remote-write-receiver";
+    go::http_error(StatusCode::NOT_FOUND, message)
+}
+
+async fn lifecycle_disabled() -> Response {
+    (StatusCode::FORBIDDEN, "Lifecycle API is not enabled.").into_response()
+}
+
+async fn only_post_or_put() -> Response {
+    (StatusCode::METHOD_NOT_ALLOWED, "Only POST or PUT requests allowed").into_response()
+}
+
+/// Prometheus' own pages are the UI's.
+async fn to_ui(State(context): State<Context>) -> Response {
+    match context.ui_url {
+        Some(url) => (StatusCode::FOUND, [(header::LOCATION, url)]).into_response(),
+        None => not_found().await,
+    }
 }

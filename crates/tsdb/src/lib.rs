@@ -26,12 +26,12 @@ use std::time::Duration;
 
 use model::{Batch, Clock, DataPoint};
 use parking_lot::Mutex;
-use wal::{SegmentId, SyncPolicy, Wal};
+use wal::{SyncPolicy, Wal};
 
 use head::Head;
 use maintenance::Keeper;
 use plan::{Bounds, Plan};
-use record::{Record, VERSION};
+use record::Record;
 pub use select::{IndexStats, SelectedSeries};
 
 /// Samples that are judged and written together; a larger batch takes several records.
@@ -216,6 +216,11 @@ impl Tsdb {
         Ok(self.inner.wal.sync()?)
     }
 
+    /// How it is kept.
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
     pub(crate) fn head(&self) -> &Head {
         &self.inner.head
     }
@@ -233,18 +238,13 @@ impl Inner {
         let mut next_id = loaded.map_or(1, |loaded| loaded.next_id);
         let (mut unknown, mut unreadable) = (0, 0);
         let wal_config = wal::Config { sync: config.wal_sync, ..wal::Config::new(&config.wal_dir) };
-        let (wal, recovery) = Wal::open(wal_config, |segment, bytes| {
-            if covered.is_some_and(|covered| segment <= covered) {
-                return;
+        let (wal, recovery) = Wal::open_after(wal_config, covered, |_, bytes| match Record::decode(bytes) {
+            Ok(record) => {
+                let newest = record.series.iter().map(|(id, _)| *id).max().unwrap_or(0);
+                next_id = next_id.max(newest.saturating_add(1));
+                unknown += head.apply(record);
             }
-            match Record::decode(bytes) {
-                Ok(record) => {
-                    let newest = record.series.iter().map(|(id, _)| *id).max().unwrap_or(0);
-                    next_id = next_id.max(newest + 1);
-                    unknown += head.apply(record);
-                }
-                Err(_) => unreadable += 1,
-            }
+            Err(_) => unreadable += 1,
         })?;
         for damage in &recovery.damage {
             tracing::warn!(?damage, "damage in the metrics log was stepped over");
@@ -252,7 +252,7 @@ impl Inner {
         if unknown + unreadable > 0 {
             tracing::error!(unknown, unreadable, "samples without a series and records that cannot be read");
         }
-        let inner = Self {
+        Ok(Self {
             head,
             wal,
             writer: Mutex::new(Writer { next_id, stopped: false, made_room_ms: i64::MIN }),
@@ -260,22 +260,7 @@ impl Inner {
             checkpoint_bytes: AtomicU64::new(loaded.map_or(0, |loaded| loaded.bytes)),
             config,
             clock,
-        };
-        inner.mark_segment(covered)?;
-        Ok(inner)
-    }
-
-    /// Begins the active segment with an empty record: the log removes segments without a record when it is opened,
-    /// and would then give their numbers again, although the checkpoint says that it covers them.
-    fn mark_segment(&self, covered: Option<SegmentId>) -> Result<()> {
-        let Some(covered) = covered else { return Ok(()) };
-        let position = self.wal.append(&[&[VERSION]])?;
-        if position.segment <= covered {
-            // Somebody removed segments by hand. A new checkpoint says what is true again.
-            return self.checkpoint();
-        }
-        // A crash may have come between the checkpoint and this.
-        Ok(self.wal.remove_through(covered)?)
+        })
     }
 
     fn append(&self, batch: &Batch) -> Result<Appended> {

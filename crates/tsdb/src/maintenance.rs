@@ -8,7 +8,6 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use crate::checkpoint::Snapshot;
-use crate::record::VERSION;
 use crate::{Inner, Result, millis};
 
 /// How often the background work looks around without being woken.
@@ -75,11 +74,8 @@ impl Inner {
         let (snapshot, covered) = {
             let writer = self.writer.lock();
             let covered = self.wal.cut()?;
-            // See `mark_segment`: the segment after the checkpoint is never empty.
-            self.wal.append(&[&[VERSION]])?;
             (Snapshot::take(&self.head, covered, writer.next_id), covered)
         };
-        self.wal.sync()?;
         let bytes = snapshot.write(&self.config.wal_dir)?;
         self.checkpoint_bytes.store(bytes, Ordering::Relaxed);
         Ok(self.wal.remove_through(covered)?)

@@ -1,8 +1,7 @@
 //! A write as one record of the log: new series, metadata, samples, exemplars. What a record says is applied to the
 //! head in the same way whether it was just written or is replayed.
 //!
-//! The first byte is the version; then sections follow, each a tag, a count and its items. A record without sections
-//! marks a segment as begun.
+//! The first byte is the version; then sections follow, each a tag, a count and its items.
 
 use std::sync::Arc;
 
@@ -12,7 +11,7 @@ use crate::chunk::{read_histogram, write_histogram};
 use crate::codec::{Reader, Writer};
 
 /// Version of the format; what is newer is not read.
-pub(crate) const VERSION: u8 = 1;
+const VERSION: u8 = 1;
 
 const SERIES: u8 = 1;
 const METADATA: u8 = 2;

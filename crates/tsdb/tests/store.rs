@@ -444,11 +444,10 @@ fn the_log_stays_short_by_itself() {
         append(&store, (0..20).map(|job| float("up", &format!("{job}"), time_ms, 1.0)).collect());
     }
     let deadline = std::time::Instant::now() + Duration::from_secs(20);
-    while store.stats().wal.bytes > 60_000 {
+    while store.stats().wal.bytes > 60_000 || store.stats().checkpoint_bytes == 0 {
         assert!(std::time::Instant::now() < deadline, "{:?}", store.stats());
         std::thread::sleep(Duration::from_millis(10));
     }
-    assert!(store.stats().checkpoint_bytes > 0);
 }
 
 #[test]

@@ -1,0 +1,97 @@
+//! What there is: label names and values, series, metadata.
+
+use std::fmt::Write;
+
+use axum::extract::{Path, State};
+
+use super::answer::{Answer, ApiError, TRUNCATED};
+use super::params::Params;
+use super::{escape, json};
+use crate::{Context, go};
+
+pub(super) async fn names(State(context): State<Context>, params: Params) -> Result<Answer, ApiError> {
+    let (limit, range) = (params.limit()?, params.range()?);
+    let sets = params.matches().map_err(ApiError::bad_data)?;
+    let metrics = context.metrics;
+    let names = context.pool.run(move || metrics.label_names(&sets, range)).await?;
+    Ok(texts(names, limit))
+}
+
+pub(super) async fn values(
+    State(context): State<Context>,
+    Path(name): Path<String>,
+    params: Params,
+) -> Result<Answer, ApiError> {
+    let name = escape::unescape(&name);
+    if name.is_empty() {
+        return Err(ApiError::bad_data(format!("invalid label name: {}", go::quote(&name))));
+    }
+    let (limit, range) = (params.limit()?, params.range()?);
+    let sets = params.matches().map_err(ApiError::bad_data)?;
+    let metrics = context.metrics;
+    let values = context.pool.run(move || metrics.label_values(&name, &sets, range)).await?;
+    Ok(texts(values, limit))
+}
+
+fn texts(mut items: Vec<String>, limit: usize) -> Answer {
+    let truncated = limit > 0 && items.len() > limit;
+    if truncated {
+        items.truncate(limit);
+    }
+    let mut data = String::new();
+    json::strings(&mut data, items.iter().map(String::as_str));
+    Answer::new(data).warn(truncated.then_some(TRUNCATED))
+}
+
+pub(super) async fn series(State(context): State<Context>, params: Params) -> Result<Answer, ApiError> {
+    if !params.has_matches() {
+        return Err(ApiError::bad_data("no match[] parameter provided"));
+    }
+    let (limit, range) = (params.limit()?, params.range()?);
+    let sets = params.matches().map_err(|reason| ApiError::parameter("match[]", reason))?;
+    let metrics = context.metrics;
+    let (data, truncated) = context
+        .pool
+        .run(move || {
+            let mut series = metrics.series(&sets, range);
+            let truncated = limit > 0 && series.len() > limit;
+            if truncated {
+                series.truncate(limit);
+            }
+            let mut data = String::new();
+            json::list(&mut data, &series, json::labels);
+            (data, truncated)
+        })
+        .await?;
+    Ok(Answer::new(data).warn(truncated.then_some(TRUNCATED)))
+}
+
+pub(super) async fn metadata(State(context): State<Context>, params: Params) -> Result<Answer, ApiError> {
+    let number = |name: &str| match params.get(name) {
+        "" => Ok(-1),
+        text => go::atoi(text).map_err(|_| ApiError::bad_data(format!("{name} must be a number"))),
+    };
+    let limit = number("limit")?;
+    let per_metric = number("limit_per_metric")?;
+    let metric = Some(params.get("metric")).filter(|name| !name.is_empty());
+    let families = context.metrics.metadata(metric);
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let per_metric = usize::try_from(per_metric).ok().filter(|limit| *limit > 0).unwrap_or(usize::MAX);
+    let mut data = String::from("{");
+    for (index, (name, variants)) in families.iter().take(limit).enumerate() {
+        if index > 0 {
+            data.push(',');
+        }
+        json::text(&mut data, name);
+        data.push(':');
+        json::list(&mut data, variants.iter().take(per_metric), |out, metadata| {
+            _ = write!(out, r#"{{"type":"{}","unit":"#, metadata.kind.as_str());
+            json::text(out, &metadata.unit);
+            out.push_str(r#","help":"#);
+            json::text(out, &metadata.help);
+            out.push('}');
+        });
+    }
+    data.push('}');
+    Ok(Answer::new(data))
+}

@@ -1,0 +1,219 @@
+//! Whether Prometheus is there, which, and how it does.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{StatusCode, header};
+use serde::Serialize;
+
+use super::answer::{Answer, ApiError};
+use super::params::Params;
+use super::query::{MAX_SAMPLES, TIMEOUT};
+use crate::{Context, go};
+
+/// The version of Prometheus whose API this is. Grafana reads it to know what it may ask.
+const PROMETHEUS_VERSION: &str = "3.14.0";
+/// Who answers really.
+const REVISION: &str = concat!("mirante-", env!("CARGO_PKG_VERSION"));
+
+/// Most entries of a list of the index's figures.
+const MAX_STATS_LIMIT: usize = 10_000;
+
+pub(super) async fn healthy() -> &'static str {
+    "Prometheus Server is Healthy.\n"
+}
+
+pub(super) async fn ready() -> &'static str {
+    "Prometheus Server is Ready.\n"
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BuildInfo {
+    version: &'static str,
+    revision: &'static str,
+    branch: &'static str,
+    build_user: &'static str,
+    build_date: &'static str,
+    go_version: &'static str,
+}
+
+const BUILD_INFO: BuildInfo = BuildInfo {
+    version: PROMETHEUS_VERSION,
+    revision: REVISION,
+    branch: "",
+    build_user: "",
+    build_date: "",
+    go_version: "",
+};
+
+pub(super) async fn build_info() -> Result<Answer, ApiError> {
+    Answer::of(&BUILD_INFO)
+}
+
+/// The same without the envelope.
+pub(super) async fn version() -> Response {
+    match serde_json::to_string(&BUILD_INFO) {
+        Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body + "\n").into_response(),
+        Err(error) => go::http_error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+#[derive(Serialize)]
+struct RuntimeInfo {
+    #[serde(rename = "startTime")]
+    start_time: String,
+    #[serde(rename = "CWD")]
+    directory: String,
+    hostname: String,
+    #[serde(rename = "serverTime")]
+    server_time: String,
+    #[serde(rename = "reloadConfigSuccess")]
+    reload_config_success: bool,
+    #[serde(rename = "lastConfigTime")]
+    last_config_time: String,
+    #[serde(rename = "corruptionCount")]
+    corruption_count: u64,
+    #[serde(rename = "goroutineCount")]
+    goroutine_count: usize,
+    #[serde(rename = "GOMAXPROCS")]
+    processors: usize,
+    #[serde(rename = "GOMEMLIMIT")]
+    memory_limit: i64,
+    #[serde(rename = "GOGC")]
+    gc: &'static str,
+    #[serde(rename = "GODEBUG")]
+    debug: &'static str,
+    #[serde(rename = "storageRetention")]
+    storage_retention: String,
+}
+
+pub(super) async fn runtime_info(State(context): State<Context>) -> Result<Answer, ApiError> {
+    let started = timestamp(context.started_ns);
+    Answer::of(&RuntimeInfo {
+        start_time: started.clone(),
+        directory: std::env::current_dir().map_or_else(|_| String::new(), |dir| dir.display().to_string()),
+        hostname: std::fs::read_to_string("/proc/sys/kernel/hostname")
+            .unwrap_or_default()
+            .trim_end()
+            .to_owned(),
+        server_time: timestamp(context.clock.now_ns()),
+        reload_config_success: true,
+        // There is no file to load: the settings are those of the start.
+        last_config_time: started,
+        corruption_count: 0,
+        // Threads come nearest.
+        goroutine_count: std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count),
+        processors: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        memory_limit: i64::MAX,
+        gc: "",
+        debug: "",
+        storage_retention: promql::format_duration(context.metrics.config().retention_age),
+    })
+}
+
+fn timestamp(time_ns: u64) -> String {
+    jiff::Timestamp::from_nanosecond(i128::from(time_ns)).unwrap_or_default().to_string()
+}
+
+/// What Prometheus would have been started with, as far as it has a meaning here.
+pub(super) async fn flags(State(context): State<Context>) -> Result<Answer, ApiError> {
+    let config = context.metrics.config();
+    let flags: BTreeMap<&str, String> = [
+        ("query.lookback-delta", "5m".to_owned()),
+        ("query.max-samples", MAX_SAMPLES.to_string()),
+        ("query.timeout", promql::format_duration(TIMEOUT)),
+        ("storage.tsdb.path", config.wal_dir.display().to_string()),
+        ("storage.tsdb.retention.time", promql::format_duration(config.retention_age)),
+        ("web.enable-admin-api", "false".to_owned()),
+        ("web.enable-lifecycle", "false".to_owned()),
+        ("web.enable-otlp-receiver", "true".to_owned()),
+        ("web.enable-remote-write-receiver", "false".to_owned()),
+    ]
+    .into();
+    Answer::of(&flags)
+}
+
+/// The settings as the file would say them.
+pub(super) async fn config(State(context): State<Context>) -> Result<Answer, ApiError> {
+    let config = context.metrics.config();
+    let mut yaml = String::from("storage:\n  tsdb:\n");
+    _ = writeln!(
+        yaml,
+        "    out_of_order_time_window: {}\n    retention:\n      time: {}\n  exemplars:\n    max_exemplars: {}",
+        promql::format_duration(config.out_of_order_window),
+        promql::format_duration(config.retention_age),
+        config.max_exemplars
+    );
+    yaml.push_str("otlp:\n  translation_strategy: UnderscoreEscapingWithSuffixes\n");
+    Answer::of(&BTreeMap::from([("yaml", yaml)]))
+}
+
+#[derive(Serialize)]
+struct Stat {
+    name: String,
+    value: u64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct HeadStats {
+    num_series: u64,
+    num_label_pairs: u64,
+    chunk_count: u64,
+    min_time: i64,
+    max_time: i64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TsdbStatus {
+    head_stats: HeadStats,
+    series_count_by_metric_name: Vec<Stat>,
+    label_value_count_by_label_name: Vec<Stat>,
+    memory_in_bytes_by_label_name: Vec<Stat>,
+    series_count_by_label_value_pair: Vec<Stat>,
+}
+
+pub(super) async fn tsdb(State(context): State<Context>, params: Params) -> Result<Answer, ApiError> {
+    let limit = match params.get("limit") {
+        "" => 10,
+        text => match go::atoi(text).map(usize::try_from) {
+            Ok(Ok(limit)) if limit > MAX_STATS_LIMIT => {
+                return Err(ApiError::bad_data(format!("limit must not exceed {MAX_STATS_LIMIT}")));
+            }
+            Ok(Ok(limit)) if limit > 0 => limit,
+            _ => return Err(ApiError::bad_data("limit must be a positive number")),
+        },
+    };
+    let metrics = context.metrics;
+    let (stats, index) = context.pool.run(move || (metrics.stats(), metrics.index_stats(limit))).await?;
+    let list =
+        |list: Vec<(String, u64)>| list.into_iter().map(|(name, value)| Stat { name, value }).collect();
+    let is_empty = stats.head_items == 0;
+    Answer::of(&TsdbStatus {
+        head_stats: HeadStats {
+            num_series: stats.series,
+            num_label_pairs: index.label_pairs,
+            chunk_count: stats.chunks,
+            min_time: if is_empty { i64::MAX } else { stats.min_time_ms },
+            max_time: if is_empty { i64::MIN } else { stats.max_time_ms },
+        },
+        series_count_by_metric_name: list(index.series_by_name),
+        label_value_count_by_label_name: list(index.values_by_label),
+        memory_in_bytes_by_label_name: list(index.bytes_by_label),
+        series_count_by_label_value_pair: list(index.series_by_pair),
+    })
+}
+
+/// There are no blocks: everything is in the head.
+pub(super) async fn blocks() -> Answer {
+    Answer::new(r#"{"blocks":[]}"#.to_owned())
+}
+
+/// Whoever can ask is asking after the replay.
+pub(super) async fn wal_replay() -> Answer {
+    Answer::new(r#"{"min":0,"max":0,"current":0}"#.to_owned())
+}
