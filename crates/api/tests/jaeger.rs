@@ -26,6 +26,26 @@ fn jaeger() -> (Server, Client) {
     (server, client)
 }
 
+/// The same from memory and from blocks: with everything in the head, with all but the last sealed, with all sealed.
+fn jaegers() -> Vec<(Server, Client)> {
+    [0, 3, 4]
+        .map(|sealed| {
+            let server = Server::at(BASE_NS + 60_000 * MS);
+            for (index, request) in scenario::requests().iter().enumerate() {
+                if index == sealed {
+                    server.context.traces.seal().unwrap();
+                }
+                server.send(request);
+            }
+            if sealed == 4 {
+                server.context.traces.seal().unwrap();
+            }
+            let client = server.jaeger();
+            (server, client)
+        })
+        .into()
+}
+
 fn structured(data: Value, total: usize, errors: Value) -> Value {
     json!({"data": data, "total": total, "limit": 0, "offset": 0, "errors": errors})
 }
@@ -50,46 +70,47 @@ fn assert_refused_v3(answer: &Answer, status: u16, message: &str) {
 
 #[tokio::test]
 async fn services_and_operations_are_listed() {
-    let (_server, jaeger) = jaeger();
-    let services = json!(["albums", "batch", "missing-service-name", "orphan", "users"]);
-    let operation = |name: &str, kind: &str| json!({"name": name, "spanKind": kind});
-    for (path, body) in [
-        ("/api/services", structured(services, 5, Value::Null)),
-        (
-            "/api/services/users/operations",
-            structured(json!(["GET /users/{id}", "call albums"]), 2, Value::Null),
-        ),
-        (
-            "/api/services/%2575sers/operations",
-            structured(json!(["GET /users/{id}", "call albums"]), 2, Value::Null),
-        ),
-        ("/api/services/nope/operations", structured(Value::Null, 0, Value::Null)),
-        (
-            "/api/services/missing-service-name/operations",
-            structured(json!(["empty-span-name"]), 1, Value::Null),
-        ),
-        (
-            "/api/operations?service=users",
-            structured(
-                json!([operation("GET /users/{id}", "server"), operation("call albums", "client")]),
-                2,
-                Value::Null,
+    for (_server, jaeger) in jaegers() {
+        let services = json!(["albums", "batch", "missing-service-name", "orphan", "users"]);
+        let operation = |name: &str, kind: &str| json!({"name": name, "spanKind": kind});
+        for (path, body) in [
+            ("/api/services", structured(services, 5, Value::Null)),
+            (
+                "/api/services/users/operations",
+                structured(json!(["GET /users/{id}", "call albums"]), 2, Value::Null),
             ),
-        ),
-        (
-            "/api/operations?service=users&spanKind=server",
-            structured(json!([operation("GET /users/{id}", "server")]), 1, Value::Null),
-        ),
-        ("/api/operations?service=users&spanKind=bogus", structured(json!([]), 0, Value::Null)),
-        ("/api/operations?service=nope", structured(json!([]), 0, Value::Null)),
-        (
-            "/api/operations?service=missing-service-name",
-            structured(json!([operation("empty-span-name", "")]), 1, Value::Null),
-        ),
-    ] {
-        assert_eq!(jaeger.get(path).await.json(), body, "{path}");
+            (
+                "/api/services/%2575sers/operations",
+                structured(json!(["GET /users/{id}", "call albums"]), 2, Value::Null),
+            ),
+            ("/api/services/nope/operations", structured(Value::Null, 0, Value::Null)),
+            (
+                "/api/services/missing-service-name/operations",
+                structured(json!(["empty-span-name"]), 1, Value::Null),
+            ),
+            (
+                "/api/operations?service=users",
+                structured(
+                    json!([operation("GET /users/{id}", "server"), operation("call albums", "client")]),
+                    2,
+                    Value::Null,
+                ),
+            ),
+            (
+                "/api/operations?service=users&spanKind=server",
+                structured(json!([operation("GET /users/{id}", "server")]), 1, Value::Null),
+            ),
+            ("/api/operations?service=users&spanKind=bogus", structured(json!([]), 0, Value::Null)),
+            ("/api/operations?service=nope", structured(json!([]), 0, Value::Null)),
+            (
+                "/api/operations?service=missing-service-name",
+                structured(json!([operation("empty-span-name", "")]), 1, Value::Null),
+            ),
+        ] {
+            assert_eq!(jaeger.get(path).await.json(), body, "{path}");
+        }
+        assert_refused(&jaeger.get("/api/operations").await, 400, "parameter 'service' is required");
     }
-    assert_refused(&jaeger.get("/api/operations").await, 400, "parameter 'service' is required");
 }
 
 fn tag(key: &str, kind: &str, value: impl Into<Value>) -> Value {
@@ -183,54 +204,59 @@ fn call() -> Value {
 
 #[tokio::test]
 async fn a_trace_is_found_by_its_identifier() {
-    let (_server, jaeger) = jaeger();
-    for id in [CALL, "af7651916cd43dd8448eb211c80319c", "CvdlGRbNQ92ESOshHIAxnA==", "CvdlGRbNQ92ESOshHIAxnA"]
-    {
-        let answer = jaeger.get(&format!("/api/traces/{id}")).await.json();
-        assert_eq!(answer, structured(json!([call()]), 0, Value::Null), "{id}");
+    for (_server, jaeger) in jaegers() {
+        for id in
+            [CALL, "af7651916cd43dd8448eb211c80319c", "CvdlGRbNQ92ESOshHIAxnA==", "CvdlGRbNQ92ESOshHIAxnA"]
+        {
+            let answer = jaeger.get(&format!("/api/traces/{id}")).await.json();
+            assert_eq!(answer, structured(json!([call()]), 0, Value::Null), "{id}");
+        }
+        let pretty = jaeger.get("/api/traces/ab?prettyPrint=true").await.text();
+        assert!(
+            pretty
+                .starts_with("{\n    \"data\": [\n        {\n            \"traceID\": \"00000000000000ab\","),
+            "{pretty}"
+        );
     }
-    let pretty = jaeger.get("/api/traces/ab?prettyPrint=true").await.text();
-    assert!(
-        pretty.starts_with("{\n    \"data\": [\n        {\n            \"traceID\": \"00000000000000ab\","),
-        "{pretty}"
-    );
 }
 
 #[tokio::test]
 async fn what_is_odd_about_a_span_is_said() {
-    let (_server, jaeger) = jaeger();
-    let lonely = jaeger.get("/api/traces/ab").await.json();
-    let span = &lonely["data"][0]["spans"][0];
-    assert_eq!(span["traceID"], "00000000000000ab");
-    let warning = "parent span ID=aa000000000000ff is not in the trace; skipping clock skew adjustment";
-    assert_eq!(span["warnings"], json!([warning]));
-    let nameless = jaeger.get(&format!("/api/traces/{NAMELESS}")).await.json();
-    let warning = "Negative duration detected, sanitizing end timestamp. Original end timestamp: \
+    for (_server, jaeger) in jaegers() {
+        let lonely = jaeger.get("/api/traces/ab").await.json();
+        let span = &lonely["data"][0]["spans"][0];
+        assert_eq!(span["traceID"], "00000000000000ab");
+        let warning = "parent span ID=aa000000000000ff is not in the trace; skipping clock skew adjustment";
+        assert_eq!(span["warnings"], json!([warning]));
+        let nameless = jaeger.get(&format!("/api/traces/{NAMELESS}")).await.json();
+        let warning = "Negative duration detected, sanitizing end timestamp. Original end timestamp: \
                    2026-11-20 23:39:16 +0000 UTC, adjusted to: 2026-11-20 23:39:16.000000001 +0000 UTC";
-    assert_eq!(
-        nameless["data"][0],
-        json!({
-            "traceID": NAMELESS,
-            "spans": [{
-                "traceID": NAMELESS, "spanID": "bb00000000000001", "operationName": "empty-span-name",
-                "references": [], "startTime": 1_795_217_956_000_000_u64, "duration": 0, "tags": [], "logs": [],
-                "processID": "p1", "warnings": [warning],
-            }],
-            "processes": {"p1": {"serviceName": "missing-service-name", "tags": []}},
-            "warnings": null,
-        })
-    );
+        assert_eq!(
+            nameless["data"][0],
+            json!({
+                "traceID": NAMELESS,
+                "spans": [{
+                    "traceID": NAMELESS, "spanID": "bb00000000000001", "operationName": "empty-span-name",
+                    "references": [], "startTime": 1_795_217_956_000_000_u64, "duration": 0, "tags": [], "logs": [],
+                    "processID": "p1", "warnings": [warning],
+                }],
+                "processes": {"p1": {"serviceName": "missing-service-name", "tags": []}},
+                "warnings": null,
+            })
+        );
+    }
 }
 
 #[tokio::test]
 async fn a_raw_trace_is_not_adjusted() {
-    let (_server, jaeger) = jaeger();
-    let raw = jaeger.get(&format!("/api/traces/{CALL}?raw=true")).await.json();
-    let tags = raw["data"][0]["spans"][0]["tags"].as_array().unwrap();
-    assert_eq!(tags[2], tag("http.request.method", "string", "GET"));
-    assert!(tags.contains(&tag("ip", "int64", 134_744_072)));
-    let lonely = jaeger.get("/api/traces/ab?raw=true").await.json();
-    assert_eq!(lonely["data"][0]["spans"][0]["warnings"], Value::Null);
+    for (_server, jaeger) in jaegers() {
+        let raw = jaeger.get(&format!("/api/traces/{CALL}?raw=true")).await.json();
+        let tags = raw["data"][0]["spans"][0]["tags"].as_array().unwrap();
+        assert_eq!(tags[2], tag("http.request.method", "string", "GET"));
+        assert!(tags.contains(&tag("ip", "int64", 134_744_072)));
+        let lonely = jaeger.get("/api/traces/ab?raw=true").await.json();
+        assert_eq!(lonely["data"][0]["spans"][0]["warnings"], Value::Null);
+    }
 }
 
 #[tokio::test]
@@ -278,57 +304,61 @@ async fn wrong_requests_for_a_trace_are_refused() {
 
 #[tokio::test]
 async fn a_search_finds_the_traces_that_jaeger_finds() {
-    let (_server, jaeger) = jaeger();
-    let base = BASE_NS / 1000;
-    let range = format!("start={}&end={}", base - 1_000_000, base + 10_000_000);
-    let (all, none) = (json!([call()]), json!([]));
-    for (query, found) in [
-        ("service=users".to_owned(), &all),
-        (format!("service=users&{range}"), &all),
-        (format!("service=albums&operation=SELECT&{range}&limit=1"), &all),
-        (format!("service=users&operation=SELECT&{range}"), &none),
-        (format!("service=users&start={base}&end={base}"), &all),
-        (format!("service=users&start={}&end={}", base + 5001, base + 10_000), &none),
-        (format!("service=users&{range}&tag=error:true"), &all),
-        (format!("service=users&{range}&tag=error:false"), &none),
-        (format!("service=albums&{range}&tag=error:false"), &all),
-        (format!("service=users&{range}&tag=error:maybe"), &none),
-        (format!("service=users&{range}&tag=span.kind:client"), &all),
-        (format!("service=users&{range}&tag=span.kind:producer"), &none),
-        (format!("service=users&{range}&tag=resource.service.namespace:demo"), &all),
-        (format!("service=users&{range}&tag=resource.nope:demo"), &none),
-        (format!("service=users&{range}&tag=exception.type:E"), &all),
-        (format!("service=users&{range}&tag=linked:1"), &all),
-        (format!("service=users&{range}&tag=d:1.5&tag=b:true"), &all),
-        (format!("service=users&{range}&tag=d:1.5&tag=linked:1"), &none),
-        (format!("service=users&{range}&tag=scope.name:axum"), &all),
-        (format!("service=users&{range}&tag=scope.version:9"), &none),
-        (format!("service=users&{range}&tags={}", encode(r#"{"peer.service":"albums"}"#)), &all),
-        (format!("service=users&{range}&tags=null"), &all),
-        (format!("service=users&{range}&tag=a:b:c"), &none),
-        (format!("service=users&{range}&minDuration=40ms"), &all),
-        (format!("service=users&{range}&minDuration=60ms"), &none),
-        (format!("service=users&{range}&maxDuration=1ms"), &none),
-        (format!("service=users&{range}&maxDuration=30ms&minDuration=30ms"), &all),
-        (format!("service=nope&{range}"), &none),
-    ] {
-        let answer = jaeger.get(&format!("/api/traces?{query}")).await.json();
-        assert_eq!(answer, structured(found.clone(), 0, Value::Null), "{query}");
-    }
-    for operation in ["", "&operation=empty-span-name"] {
-        let answer = jaeger.get(&format!("/api/traces?service=missing-service-name{operation}")).await.json();
-        assert_eq!(answer["data"][0]["traceID"], NAMELESS);
+    for (_server, jaeger) in jaegers() {
+        let base = BASE_NS / 1000;
+        let range = format!("start={}&end={}", base - 1_000_000, base + 10_000_000);
+        let (all, none) = (json!([call()]), json!([]));
+        for (query, found) in [
+            ("service=users".to_owned(), &all),
+            (format!("service=users&{range}"), &all),
+            (format!("service=albums&operation=SELECT&{range}&limit=1"), &all),
+            (format!("service=users&operation=SELECT&{range}"), &none),
+            (format!("service=users&start={base}&end={base}"), &all),
+            (format!("service=users&start={}&end={}", base + 5001, base + 10_000), &none),
+            (format!("service=users&{range}&tag=error:true"), &all),
+            (format!("service=users&{range}&tag=error:false"), &none),
+            (format!("service=albums&{range}&tag=error:false"), &all),
+            (format!("service=users&{range}&tag=error:maybe"), &none),
+            (format!("service=users&{range}&tag=span.kind:client"), &all),
+            (format!("service=users&{range}&tag=span.kind:producer"), &none),
+            (format!("service=users&{range}&tag=resource.service.namespace:demo"), &all),
+            (format!("service=users&{range}&tag=resource.nope:demo"), &none),
+            (format!("service=users&{range}&tag=exception.type:E"), &all),
+            (format!("service=users&{range}&tag=linked:1"), &all),
+            (format!("service=users&{range}&tag=d:1.5&tag=b:true"), &all),
+            (format!("service=users&{range}&tag=d:1.5&tag=linked:1"), &none),
+            (format!("service=users&{range}&tag=scope.name:axum"), &all),
+            (format!("service=users&{range}&tag=scope.version:9"), &none),
+            (format!("service=users&{range}&tags={}", encode(r#"{"peer.service":"albums"}"#)), &all),
+            (format!("service=users&{range}&tags=null"), &all),
+            (format!("service=users&{range}&tag=a:b:c"), &none),
+            (format!("service=users&{range}&minDuration=40ms"), &all),
+            (format!("service=users&{range}&minDuration=60ms"), &none),
+            (format!("service=users&{range}&maxDuration=1ms"), &none),
+            (format!("service=users&{range}&maxDuration=30ms&minDuration=30ms"), &all),
+            (format!("service=nope&{range}"), &none),
+        ] {
+            let answer = jaeger.get(&format!("/api/traces?{query}")).await.json();
+            assert_eq!(answer, structured(found.clone(), 0, Value::Null), "{query}");
+        }
+        for operation in ["", "&operation=empty-span-name"] {
+            let answer =
+                jaeger.get(&format!("/api/traces?service=missing-service-name{operation}")).await.json();
+            assert_eq!(answer["data"][0]["traceID"], NAMELESS);
+        }
     }
 }
 
 #[tokio::test]
 async fn traces_can_be_named() {
-    let (_server, jaeger) = jaeger();
-    let missing = json!([{"msg": "trace not found", "traceID": "00000000000000cd"}]);
-    let answer = jaeger.get(&format!("/api/traces?traceID={CALL}&traceID=cd&traceID={CALL}")).await.json();
-    assert_eq!(answer, structured(json!([call()]), 0, missing.clone()));
-    let answer = jaeger.get("/api/traces?traceID=cd").await.json();
-    assert_eq!(answer, structured(json!([]), 0, missing));
+    for (_server, jaeger) in jaegers() {
+        let missing = json!([{"msg": "trace not found", "traceID": "00000000000000cd"}]);
+        let answer =
+            jaeger.get(&format!("/api/traces?traceID={CALL}&traceID=cd&traceID={CALL}")).await.json();
+        assert_eq!(answer, structured(json!([call()]), 0, missing.clone()));
+        let answer = jaeger.get("/api/traces?traceID=cd").await.json();
+        assert_eq!(answer, structured(json!([]), 0, missing));
+    }
 }
 
 #[tokio::test]
@@ -358,43 +388,55 @@ async fn wrong_searches_are_refused() {
 
 #[tokio::test]
 async fn dependencies_count_the_calls() {
-    let (_server, jaeger) = jaeger();
-    let link =
-        |parent: &str, child: &str, count: u64| json!({"parent": parent, "child": child, "callCount": count});
-    let sorted = |mut answer: Value| {
-        answer["data"].as_array_mut().unwrap().sort_by_key(ToString::to_string);
-        answer
-    };
-    let end = BASE_NS / 1_000_000 + 600_000;
-    let all = json!([link("albums", "albums", 2), link("users", "albums", 1), link("users", "users", 1)]);
-    for path in ["/api/dependencies".to_owned(), format!("/api/dependencies?endTs={end}&lookback=1200000")] {
-        let answer = jaeger.get(&path).await.json();
-        let mut all = structured(all.clone(), 0, Value::Null);
-        all = sorted(all);
-        assert_eq!(sorted(answer), all, "{path}");
+    for (_server, jaeger) in jaegers() {
+        let link = |parent: &str, child: &str, count: u64| json!({"parent": parent, "child": child, "callCount": count});
+        let sorted = |mut answer: Value| {
+            answer["data"].as_array_mut().unwrap().sort_by_key(ToString::to_string);
+            answer
+        };
+        let end = BASE_NS / 1_000_000 + 600_000;
+        let all = json!([link("albums", "albums", 2), link("users", "albums", 1), link("users", "users", 1)]);
+        for path in
+            ["/api/dependencies".to_owned(), format!("/api/dependencies?endTs={end}&lookback=1200000")]
+        {
+            let answer = jaeger.get(&path).await.json();
+            let mut all = structured(all.clone(), 0, Value::Null);
+            all = sorted(all);
+            assert_eq!(sorted(answer), all, "{path}");
+        }
+        let answer = jaeger.get("/api/dependencies?service=users").await.json();
+        let expected = json!([link("users", "albums", 1), link("users", "users", 1)]);
+        assert_eq!(sorted(answer), sorted(structured(expected, 0, Value::Null)));
+        let answer = jaeger.get("/api/dependencies?endTs=10&lookback=5").await.json();
+        assert_eq!(answer, structured(json!([]), 0, Value::Null));
+        for (query, message) in [
+            (
+                "endTs=abc",
+                r#"unable to parse param 'endTs': strconv.ParseInt: parsing "abc": invalid syntax"#,
+            ),
+            (
+                "lookback=x",
+                r#"unable to parse param 'lookback': strconv.ParseInt: parsing "x": invalid syntax"#,
+            ),
+        ] {
+            assert_refused(&jaeger.get(&format!("/api/dependencies?{query}")).await, 400, message);
+        }
+        let v3 = jaeger
+            .get("/api/v3/dependencies?startTime=2026-11-20T23:00:00Z&endTime=2026-11-21T00:00:00Z")
+            .await
+            .json();
+        assert!(
+            v3["dependencies"]
+                .as_array()
+                .unwrap()
+                .contains(&json!({"parent": "users", "child": "albums", "callCount": "1"}))
+        );
+        assert_refused_v3(
+            &jaeger.get("/api/v3/dependencies").await,
+            400,
+            "startTime and endTime are required",
+        );
     }
-    let answer = jaeger.get("/api/dependencies?service=users").await.json();
-    let expected = json!([link("users", "albums", 1), link("users", "users", 1)]);
-    assert_eq!(sorted(answer), sorted(structured(expected, 0, Value::Null)));
-    let answer = jaeger.get("/api/dependencies?endTs=10&lookback=5").await.json();
-    assert_eq!(answer, structured(json!([]), 0, Value::Null));
-    for (query, message) in [
-        ("endTs=abc", r#"unable to parse param 'endTs': strconv.ParseInt: parsing "abc": invalid syntax"#),
-        ("lookback=x", r#"unable to parse param 'lookback': strconv.ParseInt: parsing "x": invalid syntax"#),
-    ] {
-        assert_refused(&jaeger.get(&format!("/api/dependencies?{query}")).await, 400, message);
-    }
-    let v3 = jaeger
-        .get("/api/v3/dependencies?startTime=2026-11-20T23:00:00Z&endTime=2026-11-21T00:00:00Z")
-        .await
-        .json();
-    assert!(
-        v3["dependencies"]
-            .as_array()
-            .unwrap()
-            .contains(&json!({"parent": "users", "child": "albums", "callCount": "1"}))
-    );
-    assert_refused_v3(&jaeger.get("/api/v3/dependencies").await, 400, "startTime and endTime are required");
 }
 
 #[tokio::test]
@@ -429,57 +471,62 @@ const RANGE_V3: &str = "query.startTimeMin=2026-11-20T23:00:00Z&query.startTimeM
 
 #[tokio::test]
 async fn v3_answers_in_otlp() {
-    let (_server, jaeger) = jaeger();
-    let services = json!({"services": ["albums", "batch", "missing-service-name", "orphan", "users"]});
-    assert_eq!(jaeger.get("/api/v3/services").await.json(), services);
-    for (query, operations) in [
-        ("", json!([])),
-        ("service=nope", json!([])),
-        ("service=users&spanKind=server", json!([{"name": "GET /users/{id}", "spanKind": "server"}])),
-        ("service=users&span_kind=client", json!([{"name": "call albums", "spanKind": "client"}])),
-        ("service=missing-service-name", json!([{"name": "empty-span-name", "spanKind": "internal"}])),
-    ] {
-        let answer = jaeger.get(&format!("/api/v3/operations?{query}")).await.json();
-        assert_eq!(answer, json!({"operations": operations}), "{query}");
+    for (_server, jaeger) in jaegers() {
+        let services = json!({"services": ["albums", "batch", "missing-service-name", "orphan", "users"]});
+        assert_eq!(jaeger.get("/api/v3/services").await.json(), services);
+        for (query, operations) in [
+            ("", json!([])),
+            ("service=nope", json!([])),
+            ("service=users&spanKind=server", json!([{"name": "GET /users/{id}", "spanKind": "server"}])),
+            ("service=users&span_kind=client", json!([{"name": "call albums", "spanKind": "client"}])),
+            ("service=missing-service-name", json!([{"name": "empty-span-name", "spanKind": "internal"}])),
+        ] {
+            let answer = jaeger.get(&format!("/api/v3/operations?{query}")).await.json();
+            assert_eq!(answer, json!({"operations": operations}), "{query}");
+        }
+        let lonely = json!({"result": {"resourceSpans": [{
+            "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "orphan"}}]},
+            "scopeSpans": [{"scope": {"name": "lib"}, "spans": [{
+                "traceId": "000000000000000000000000000000ab", "spanId": "aa00000000000001",
+                "parentSpanId": "aa000000000000ff", "name": "lonely", "kind": 5,
+                "startTimeUnixNano": "1795217955000000000", "endTimeUnixNano": "1795217955007000000",
+                "attributes": [{"key": "foo", "value": {"stringValue": "baz"}}], "status": {},
+            }]}],
+        }]}});
+        assert_eq!(jaeger.get("/api/v3/traces/ab?rawTraces=true").await.json(), lonely);
+        let warning = "parent span ID=aa000000000000ff is not in the trace; skipping clock skew adjustment";
+        let mut adjusted = lonely;
+        adjusted["result"]["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["attributes"] = json!([
+            {"key": "foo", "value": {"stringValue": "baz"}},
+            {"key": "@jaeger@warnings", "value": {"arrayValue": {"values": [{"stringValue": warning}]}}},
+        ]);
+        assert_eq!(jaeger.get("/api/v3/traces/ab").await.json(), adjusted);
+        let query = format!("query.serviceName=orphan&{RANGE_V3}");
+        assert_eq!(jaeger.get(&format!("/api/v3/traces?{query}")).await.json(), adjusted);
+        let query = format!(
+            "query.attributes={}&query.searchDepth=1&{RANGE_V3}",
+            encode(r#"{"db.system":"sqlite"}"#)
+        );
+        let found = jaeger.get(&format!("/api/v3/traces?{query}")).await.json();
+        assert_eq!(found["result"]["resourceSpans"].as_array().unwrap().len(), 2);
+        // Every service, where none is named.
+        let found = jaeger.get(&format!("/api/v3/traces?{RANGE_V3}")).await.json();
+        assert_eq!(found["result"]["resourceSpans"].as_array().unwrap().len(), 5);
     }
-    let lonely = json!({"result": {"resourceSpans": [{
-        "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "orphan"}}]},
-        "scopeSpans": [{"scope": {"name": "lib"}, "spans": [{
-            "traceId": "000000000000000000000000000000ab", "spanId": "aa00000000000001",
-            "parentSpanId": "aa000000000000ff", "name": "lonely", "kind": 5,
-            "startTimeUnixNano": "1795217955000000000", "endTimeUnixNano": "1795217955007000000",
-            "attributes": [{"key": "foo", "value": {"stringValue": "baz"}}], "status": {},
-        }]}],
-    }]}});
-    assert_eq!(jaeger.get("/api/v3/traces/ab?rawTraces=true").await.json(), lonely);
-    let warning = "parent span ID=aa000000000000ff is not in the trace; skipping clock skew adjustment";
-    let mut adjusted = lonely;
-    adjusted["result"]["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["attributes"] = json!([
-        {"key": "foo", "value": {"stringValue": "baz"}},
-        {"key": "@jaeger@warnings", "value": {"arrayValue": {"values": [{"stringValue": warning}]}}},
-    ]);
-    assert_eq!(jaeger.get("/api/v3/traces/ab").await.json(), adjusted);
-    let query = format!("query.serviceName=orphan&{RANGE_V3}");
-    assert_eq!(jaeger.get(&format!("/api/v3/traces?{query}")).await.json(), adjusted);
-    let query =
-        format!("query.attributes={}&query.searchDepth=1&{RANGE_V3}", encode(r#"{"db.system":"sqlite"}"#));
-    let found = jaeger.get(&format!("/api/v3/traces?{query}")).await.json();
-    assert_eq!(found["result"]["resourceSpans"].as_array().unwrap().len(), 2);
-    // Every service, where none is named.
-    let found = jaeger.get(&format!("/api/v3/traces?{RANGE_V3}")).await.json();
-    assert_eq!(found["result"]["resourceSpans"].as_array().unwrap().len(), 5);
 }
 
 #[tokio::test]
 async fn v3_sums_traces_up() {
-    let (_server, jaeger) = jaeger();
-    let answer = jaeger.get(&format!("/api/v3/trace-summaries?query.serviceName=albums&{RANGE_V3}")).await;
-    assert_eq!(
-        answer.text(),
-        r#"{"summaries":[{"traceId":"0af7651916cd43dd8448eb211c80319c","rootServiceName":"users","rootOperationName":"GET /users/{id}","minStartTimeUnixNano":"1795217953000000000","maxEndTimeUnixNano":"1795217953050000000","spanCount":5,"errorSpanCount":1,"services":[{"name":"albums","spanCount":3},{"name":"users","spanCount":2,"errorSpanCount":1}]}]}"#
-    );
-    let answer = jaeger.get(&format!("/api/v3/trace-summaries?query.serviceName=nope&{RANGE_V3}")).await;
-    assert_eq!(answer.text(), r#"{"summaries":[]}"#);
+    for (_server, jaeger) in jaegers() {
+        let answer =
+            jaeger.get(&format!("/api/v3/trace-summaries?query.serviceName=albums&{RANGE_V3}")).await;
+        assert_eq!(
+            answer.text(),
+            r#"{"summaries":[{"traceId":"0af7651916cd43dd8448eb211c80319c","rootServiceName":"users","rootOperationName":"GET /users/{id}","minStartTimeUnixNano":"1795217953000000000","maxEndTimeUnixNano":"1795217953050000000","spanCount":5,"errorSpanCount":1,"services":[{"name":"albums","spanCount":3},{"name":"users","spanCount":2,"errorSpanCount":1}]}]}"#
+        );
+        let answer = jaeger.get(&format!("/api/v3/trace-summaries?query.serviceName=nope&{RANGE_V3}")).await;
+        assert_eq!(answer.text(), r#"{"summaries":[]}"#);
+    }
 }
 
 #[tokio::test]
