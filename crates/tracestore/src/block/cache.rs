@@ -1,9 +1,11 @@
-//! What was read of blocks and is likely wanted again: footers, bloom filters, indexes. Bounded by bytes; what was used
+//! What was read of blocks and is likely wanted again: footers, bloom filters, indexes, where traces
+//! stand. Bounded by bytes; what was used
 //! longest ago goes first.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use model::TraceId;
 use parking_lot::Mutex;
 use parquet::bloom_filter::Sbbf;
 use parquet::file::metadata::ParquetMetaData;
@@ -18,7 +20,11 @@ pub(super) enum Kept {
     /// One a row group.
     Blooms(Arc<Vec<Option<Sbbf>>>),
     Index(Arc<Index>),
+    Places(Arc<Places>),
 }
+
+/// Where the traces of a row group stand: identifier, first row and number of rows, by identifier.
+pub(super) type Places = Vec<(TraceId, u32, u32)>;
 
 /// Which thing of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,6 +32,8 @@ pub(super) enum Which {
     Footer,
     Blooms,
     Index,
+    /// Of a row group.
+    Places(u32),
 }
 
 /// The cache, shared by all blocks of a store.
@@ -85,10 +93,11 @@ impl Cache {
     /// Forgets a block.
     pub(super) fn forget(&self, block: Ulid) {
         let mut state = self.state.lock();
-        for which in [Which::Footer, Which::Blooms, Which::Index] {
-            if let Some(entry) = state.entries.remove(&(block, which)) {
-                state.bytes -= entry.bytes;
-            }
-        }
+        let mut bytes = 0;
+        state.entries.retain(|(own, _), entry| {
+            bytes += if *own == block { entry.bytes } else { 0 };
+            *own != block
+        });
+        state.bytes -= bytes;
     }
 }

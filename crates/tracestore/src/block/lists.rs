@@ -4,7 +4,7 @@ use model::TimeRange;
 
 use super::columns;
 use super::part::{Part, Shared, kind, text};
-use super::read::Block;
+use super::read::{Block, all_rows};
 use super::schema::{Column, Columns};
 use crate::Result;
 use crate::codec;
@@ -45,7 +45,7 @@ impl Block {
             let file = self.file()?;
             let footer = self.footer(&file)?;
             let group = footer.row_group(row_group);
-            Part::read(&file, group, 0..group.num_rows() as usize, wanted_columns(want))
+            Part::read(&file, group, &all_rows(group), wanted_columns(want))
         })?;
         let mut shared = Shared::default();
         // Rows beside each other mostly say the same; what was the same in the row before is not added again.

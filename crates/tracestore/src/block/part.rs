@@ -52,14 +52,15 @@ fn damaged(what: &str) -> ParquetError {
 }
 
 impl Part {
+    /// Reads the columns that are wanted, of ranges of rows in rising order, one behind the other.
     pub(super) fn read(
         file: &Arc<BlockFile>,
         group: &RowGroupMetaData,
-        rows: Range<usize>,
+        ranges: &[Range<usize>],
         wanted: Columns,
     ) -> Result<Self> {
-        let source = Source { file, group, rows: rows.clone() };
-        let mut part = Self { rows: rows.len(), ..Self::default() };
+        let source = Source { file, group, ranges, rows: ranges.iter().map(Range::len).sum() };
+        let mut part = Self { rows: source.rows, ..Self::default() };
         let texts = |column: Column| -> Result<Vec<ByteArray>> {
             if wanted.has(column) { source.texts(column) } else { Ok(Vec::new()) }
         };
@@ -209,7 +210,9 @@ impl Shared {
 struct Source<'a> {
     file: &'a Arc<BlockFile>,
     group: &'a RowGroupMetaData,
-    rows: Range<usize>,
+    ranges: &'a [Range<usize>],
+    /// All rows of the ranges.
+    rows: usize,
 }
 
 struct Levels<T> {
@@ -232,24 +235,30 @@ impl Source<'_> {
             SerializedPageReader::new(Arc::clone(self.file), column, self.group.num_rows() as usize, None)?;
         let pages: Box<dyn PageReader> = Box::new(pages);
         let mut reader = ColumnReaderImpl::<T>::new(column.column_descr_ptr(), pages);
-        if self.rows.start > 0 && reader.skip_records(self.rows.start)? != self.rows.start {
-            return Err(damaged("the number of rows"));
-        }
-        let wanted = self.rows.len();
-        let mut levels =
-            Levels { values: Vec::with_capacity(wanted), definitions: Vec::new(), repetitions: Vec::new() };
-        let mut read = 0;
-        while read < wanted {
-            let (records, ..) = reader.read_records(
-                wanted - read,
-                Some(&mut levels.definitions),
-                Some(&mut levels.repetitions),
-                &mut levels.values,
-            )?;
-            if records == 0 {
+        let mut levels = Levels {
+            values: Vec::with_capacity(self.rows),
+            definitions: Vec::new(),
+            repetitions: Vec::new(),
+        };
+        let mut at = 0;
+        for range in self.ranges {
+            let gap = range.start - at;
+            if gap > 0 && reader.skip_records(gap)? != gap {
                 return Err(damaged("the number of rows"));
             }
-            read += records;
+            at = range.start;
+            while at < range.end {
+                let (records, ..) = reader.read_records(
+                    range.end - at,
+                    Some(&mut levels.definitions),
+                    Some(&mut levels.repetitions),
+                    &mut levels.values,
+                )?;
+                if records == 0 {
+                    return Err(damaged("the number of rows"));
+                }
+                at += records;
+            }
         }
         Ok(levels)
     }
@@ -295,7 +304,7 @@ impl Source<'_> {
     /// Values of a repeated column, and where each row's begin.
     fn lists(&self, column: Column) -> Result<(Vec<ByteArray>, Vec<usize>)> {
         let levels = self.read::<ByteArrayType>(column)?;
-        let mut at = Vec::with_capacity(self.rows.len() + 1);
+        let mut at = Vec::with_capacity(self.rows + 1);
         let mut values = 0;
         for (definition, repetition) in levels.definitions.iter().zip(&levels.repetitions) {
             if *repetition == 0 {
@@ -304,7 +313,7 @@ impl Source<'_> {
             values += usize::from(*definition > 0);
         }
         at.push(values);
-        if at.len() != self.rows.len() + 1 || values != levels.values.len() {
+        if at.len() != self.rows + 1 || values != levels.values.len() {
             return Err(damaged("the number of attributes"));
         }
         Ok((levels.values, at))

@@ -1,5 +1,7 @@
 //! A block that is being read.
 
+use std::collections::HashMap;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,9 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use model::{Span, TraceId};
 use parquet::bloom_filter::Sbbf;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 
-use super::cache::{Cache, Kept, Which};
+use super::cache::{Cache, Kept, Places, Which};
 use super::file::BlockFile;
 use super::part::{Part, Shared};
 use super::schema::{Column, Columns};
@@ -163,32 +165,69 @@ impl Block {
         })
     }
 
-    /// Adds the spans of a trace.
-    pub(crate) fn trace(&self, trace_id: TraceId, into: &mut Vec<Span>) -> Result<()> {
+    /// Adds the spans of some traces, each to its own list.
+    pub(crate) fn traces(&self, into: &mut HashMap<TraceId, Vec<Span>>) -> Result<()> {
         let spans = self.guarded(|| {
             let file = self.file()?;
             let footer = self.footer(&file)?;
             let blooms = self.blooms(&file, &footer)?;
             let mut shared = Shared::default();
             let mut spans = Vec::new();
-            for (group, bloom) in footer.row_groups().iter().zip(blooms.iter()) {
-                if bloom.as_ref().is_some_and(|bloom| !bloom.check(trace_id.0.as_slice())) {
+            for (index, bloom) in blooms.iter().enumerate() {
+                let may_have = |id: &TraceId| bloom.as_ref().is_none_or(|bloom| bloom.check(id.0.as_slice()));
+                let mut ids = into.keys().copied().filter(may_have).peekable();
+                if ids.peek().is_none() {
                     continue;
                 }
-                let rows = 0..group.num_rows() as usize;
-                let ids = Part::read(&file, group, rows, Columns::of(&[Column::TraceId]))?.trace_ids;
-                // The rows of a trace are consecutive.
-                if let Some(first) = ids.iter().position(|id| *id == trace_id) {
-                    let count = ids[first..].iter().take_while(|id| **id == trace_id).count();
-                    spans.extend(
-                        Part::read(&file, group, first..first + count, Columns::ALL)?.spans(&mut shared)?,
-                    );
+                let places = self.places(&file, &footer, index)?;
+                let mut ranges: Vec<Range<usize>> = ids
+                    .filter_map(|id| {
+                        let at = places.binary_search_by_key(&id, |place| place.0).ok()?;
+                        let (_, first, count) = places[at];
+                        Some(first as usize..(first + count) as usize)
+                    })
+                    .collect();
+                ranges.sort_by_key(|range| range.start);
+                if !ranges.is_empty() {
+                    let part = Part::read(&file, footer.row_group(index), &ranges, Columns::ALL)?;
+                    spans.extend(part.spans(&mut shared)?);
                 }
             }
             Ok(spans)
         })?;
-        into.extend(spans);
+        for span in spans {
+            if let Some(list) = into.get_mut(&span.trace_id) {
+                list.push(span);
+            }
+        }
         Ok(())
+    }
+
+    /// Where the traces of a row group stand.
+    fn places(
+        &self,
+        file: &Arc<BlockFile>,
+        footer: &ParquetMetaData,
+        row_group: usize,
+    ) -> parquet::errors::Result<Arc<Places>> {
+        let which = Which::Places(row_group as u32);
+        if let Some(Kept::Places(places)) = self.cache.get(self.meta.id, which) {
+            return Ok(places);
+        }
+        let group = footer.row_group(row_group);
+        let ids = Part::read(file, group, &all_rows(group), Columns::of(&[Column::TraceId]))?.trace_ids;
+        let mut places = Places::new();
+        let mut first = 0;
+        // The rows of a trace are consecutive.
+        for rows in ids.chunk_by(|a, b| a == b) {
+            places.push((rows[0], first, rows.len() as u32));
+            first += rows.len() as u32;
+        }
+        places.sort_unstable();
+        let places = Arc::new(places);
+        let bytes = places.len() * size_of::<(TraceId, u32, u32)>();
+        self.cache.put(self.meta.id, which, &Kept::Places(Arc::clone(&places)), bytes);
+        Ok(places)
     }
 
     /// Every span of a row group.
@@ -198,7 +237,7 @@ impl Block {
         let file = self.file().map_err(failed)?;
         let footer = self.footer(&file).map_err(failed)?;
         let group = footer.row_group(row_group);
-        let part = Part::read(&file, group, 0..group.num_rows() as usize, Columns::ALL).map_err(failed)?;
+        let part = Part::read(&file, group, &all_rows(group), Columns::ALL).map_err(failed)?;
         part.spans(&mut Shared::default()).map_err(failed)
     }
 
@@ -210,7 +249,7 @@ impl Block {
             let file = self.file()?;
             let footer = self.footer(&file)?;
             let group = footer.row_group(row_group);
-            Part::read(&file, group, 0..group.num_rows() as usize, wanted)
+            Part::read(&file, group, &all_rows(group), wanted)
         })?;
         let call = |row: usize| Call {
             span_id: part.span_ids[row],
@@ -222,6 +261,12 @@ impl Block {
         };
         Ok(part.trace_ids.iter().copied().zip((0..part.trace_ids.len()).map(call)).collect())
     }
+}
+
+/// Every row of a row group, as one range.
+#[expect(clippy::single_range_in_vec_init, reason = "a list of one range is what is meant")]
+pub(super) fn all_rows(group: &RowGroupMetaData) -> [Range<usize>; 1] {
+    [0..group.num_rows() as usize]
 }
 
 /// Whether an error says that the system would not read, rather than that there is nothing whole to read.

@@ -4,17 +4,20 @@
 use std::collections::HashMap;
 
 use model::TraceId;
+use parquet::bloom_filter::Sbbf;
 use parquet::data_type::ByteArray;
+use parquet::file::metadata::RowGroupMetaData;
 
 use super::columns;
+use super::file::BlockFile;
 use super::part::{Part, Shared, kind, status, text};
-use super::read::Block;
+use super::read::{Block, all_rows};
 use super::schema::{Column, Columns};
 use crate::Result;
 use crate::codec;
 use crate::filter::Region;
 use crate::index::SCOPES;
-use crate::search::{SpanFilter, Tag, TagMatch};
+use crate::search::{SpanFilter, Tag, TagMatch, TagScopes};
 
 impl Block {
     /// Hands out trace and start of every span of a row group that satisfies a filter and lies in a region. Gives back how
@@ -34,13 +37,16 @@ impl Block {
             let footer = self.footer(&file)?;
             let group = footer.row_group(row_group);
             let rows = group.num_rows() as usize;
+            if !values_may_satisfy(&file, group, filter)? {
+                return Ok((Vec::new(), 0, 0));
+            }
             let mut bytes = 0;
             let mut read = |columns: Columns| {
                 bytes += (0..group.num_columns())
                     .filter(|column| columns.has_index(*column))
                     .map(|column| group.column(column).compressed_size() as u64)
                     .sum::<u64>();
-                Part::read(&file, group, 0..rows, columns)
+                Part::read(&file, group, &all_rows(group), columns)
             };
             let part = read(filter_columns(filter))?;
             let mut shared = Shared::default();
@@ -100,6 +106,34 @@ impl Block {
             })
         })
     }
+}
+
+/// Whether the bloom filter of attribute values leaves a possibility.
+fn values_may_satisfy(
+    file: &BlockFile,
+    group: &RowGroupMetaData,
+    filter: &SpanFilter,
+) -> parquet::errors::Result<bool> {
+    let mut bloom = None;
+    for tag in filter.tags.iter().filter(|tag| stands_in_values_as_it_is(tag)) {
+        if bloom.is_none() {
+            // Not kept in memory: it is as large as the values are many.
+            bloom = Sbbf::read_from_column_chunk(group.column(Column::AttributeValue as usize), file)?;
+        }
+        let Some(bloom) = &bloom else { return Ok(true) };
+        let as_double = tag.value.parse().map(otlp::value::double_to_text).unwrap_or_default();
+        if !bloom.check(tag.value.as_str()) && !bloom.check(as_double.as_str()) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether a span that has the attribute has its text among the values: it is looked for on spans alone, and is not a list or
+/// map, which are written in another way.
+fn stands_in_values_as_it_is(tag: &Tag) -> bool {
+    let only_on_spans = TagScopes { span: true, ..TagScopes::default() };
+    tag.scopes == only_on_spans && tag.matching == TagMatch::Equal && !tag.value.starts_with(['[', '{'])
 }
 
 fn filter_columns(filter: &SpanFilter) -> Columns {

@@ -116,9 +116,17 @@ pub(super) fn properties(traces: u64) -> parquet::errors::Result<WriterPropertie
         .set_column_bloom_filter_enabled(path("trace_id"), true)
         .set_column_bloom_filter_fpp(path("trace_id"), 0.01)
         .set_column_bloom_filter_max_ndv(path("trace_id"), traces.max(1));
+    // An attribute whose value is an identifier is found without reading what does not have it.
+    let value = ColumnPath::new(["attributes", "key_value", "value"].map(str::to_owned).to_vec());
+    properties = properties
+        .set_column_bloom_filter_enabled(value.clone(), true)
+        .set_column_bloom_filter_fpp(value.clone(), 0.01)
+        .set_column_bloom_filter_max_ndv(value, MOST_VALUES);
     for name in ["span_id", "parent_span_id"] {
         // Random bytes: neither a dictionary nor a compressor can do anything but parents, which repeat.
-        properties = properties.set_column_dictionary_enabled(path(name), false);
+        properties = properties
+            .set_column_dictionary_enabled(path(name), false)
+            .set_column_encoding(path(name), Encoding::PLAIN);
     }
     for name in ["start", "duration_ns"] {
         properties = properties
@@ -133,5 +141,7 @@ pub(super) fn properties(traces: u64) -> parquet::errors::Result<WriterPropertie
 
 /// Level of zstd. Sealing is not in a request's way, so it may take its time; past this, more time brings little.
 const LEVEL: i32 = 6;
+/// Different attribute values of a row group that its bloom filter is made for; it is folded to what is there.
+const MOST_VALUES: u64 = 1 << 17;
 /// Most rows of a page: what a trace by id has to decode at least.
 const PAGE_ROWS: usize = 8192;

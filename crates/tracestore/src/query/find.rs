@@ -11,13 +11,14 @@ use crate::block::Block;
 use crate::filter::Region;
 use crate::head::{Shared, Snapshot};
 use crate::search::{Search, SearchResult, ServiceStats, SpanFilter, TraceSummary};
-use crate::segment::Bounds;
 
-use super::trace::trace;
+use super::trace::traces;
 
 /// How far outside the window of [`Search::overlaps`] a span that satisfies the filter may lie, when other spans of its
 /// trace are what reaches into the window.
 const BEYOND_WINDOW_NS: u64 = 3_600_000_000_000;
+/// So many traces are read at once.
+const AT_ONCE: usize = 32;
 /// Longest list of candidates. A search whose filter many traces satisfy, while nearly none of them pass what is asked of
 /// the trace as a whole, ends here.
 const MAX_CANDIDATES: usize = 100_000;
@@ -73,9 +74,10 @@ impl Run<'_> {
         loop {
             let candidates = self.candidates(lead, region, ask)?;
             let all = candidates.len() < ask;
-            for (trace_id, _) in candidates {
-                self.look_at(trace_id)?;
+            for candidates in candidates.chunks(wanted.min(AT_ONCE)) {
+                self.look_at(candidates)?;
                 if self.result.traces.len() >= wanted {
+                    self.result.traces.truncate(wanted);
                     return Ok(());
                 }
             }
@@ -89,17 +91,21 @@ impl Run<'_> {
     /// Adds traces whose spans outside the window satisfy the filter, while the trace reaches into the window.
     fn edge(&mut self, lead: &SpanFilter, region: Region) -> Result<()> {
         // Few traces cross an edge, and each candidate is read as a whole: the nearest ones suffice.
-        for (trace_id, _) in self.candidates(lead, region, self.search.limit.saturating_mul(4).min(1000))? {
-            self.look_at(trace_id)?;
+        let candidates = self.candidates(lead, region, self.search.limit.saturating_mul(4).min(1000))?;
+        for candidates in candidates.chunks(AT_ONCE) {
+            self.look_at(candidates)?;
         }
         Ok(())
     }
 
-    /// Reads a trace as a whole, and adds its summary if it satisfies everything.
-    fn look_at(&mut self, trace_id: TraceId) -> Result<()> {
-        if self.seen.insert(trace_id) {
-            let spans = trace(self.snapshot, trace_id, TimeRange::ALL)?;
-            self.result.traces.extend(summary(trace_id, &spans, self.search));
+    /// Reads traces as a whole, and adds the summaries of those that satisfy everything, in the order given.
+    fn look_at(&mut self, candidates: &[(TraceId, u64)]) -> Result<()> {
+        let trace_ids: Vec<TraceId> =
+            candidates.iter().map(|(trace_id, _)| *trace_id).filter(|id| self.seen.insert(*id)).collect();
+        let traces = traces(self.snapshot, &trace_ids, TimeRange::ALL)?;
+        for trace_id in trace_ids {
+            let spans = traces.get(&trace_id).map_or(&[][..], Vec::as_slice);
+            self.result.traces.extend(summary(trace_id, spans, self.search));
         }
         Ok(())
     }
@@ -128,7 +134,7 @@ impl Run<'_> {
             if newest.starts.len() >= limit && bounds.max_start_ns < newest.least {
                 break;
             }
-            self.scan(&source, &bounds, filter, region, &mut newest)?;
+            self.scan(&source, filter, region, &mut newest)?;
             newest.prune();
         }
         let mut found: Vec<(TraceId, u64)> = newest.starts.into_iter().collect();
@@ -139,7 +145,6 @@ impl Run<'_> {
     fn scan(
         &mut self,
         source: &Source<'_>,
-        _bounds: &Bounds,
         filter: &SpanFilter,
         region: Region,
         newest: &mut Newest,

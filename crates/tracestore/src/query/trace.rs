@@ -1,6 +1,7 @@
 //! All spans of a trace.
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 
 use model::{Span, TimeRange, TraceId};
 
@@ -10,20 +11,34 @@ use crate::head::Snapshot;
 /// The spans of a trace from every segment and block that has spans starting or running within a range; each span once,
 /// by start time.
 pub(crate) fn trace(snapshot: &Snapshot, trace_id: TraceId, range: TimeRange) -> Result<Vec<Span>> {
-    let mut spans = Vec::new();
+    Ok(traces(snapshot, &[trace_id], range)?.remove(&trace_id).unwrap_or_default())
+}
+
+/// The spans of several traces: what they share of the work is done once.
+pub(crate) fn traces(
+    snapshot: &Snapshot,
+    trace_ids: &[TraceId],
+    range: TimeRange,
+) -> Result<HashMap<TraceId, Vec<Span>>> {
+    let mut found: HashMap<TraceId, Vec<Span>> = trace_ids.iter().map(|id| (*id, Vec::new())).collect();
     for segment in &snapshot.segments {
         let segment = segment.read();
         if segment.bounds().is_some_and(|bounds| range.overlaps(bounds.min_start_ns, bounds.max_end_ns)) {
-            spans.extend(segment.rows_of(trace_id).map(|row| segment.span(row)));
+            for (trace_id, spans) in &mut found {
+                spans.extend(segment.rows_of(*trace_id).map(|row| segment.span(row)));
+            }
         }
     }
     for block in snapshot.blocks.iter() {
         let bounds = block.bounds();
         if range.overlaps(bounds.min_start_ns, bounds.max_end_ns) {
-            block.trace(trace_id, &mut spans)?;
+            block.traces(&mut found)?;
         }
     }
-    Ok(once_each(spans))
+    for spans in found.values_mut() {
+        *spans = once_each(std::mem::take(spans));
+    }
+    Ok(found)
 }
 
 /// Sorts spans by start and drops those that came twice: a sender that got no answer sends again. As in Tempo, a span is

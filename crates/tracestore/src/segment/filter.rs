@@ -4,9 +4,10 @@ use model::{SpanKind, StatusCode};
 use otlp::traces::value_of;
 
 use super::Segment;
+use super::insert::write_varint;
 use super::read::Word;
 use crate::filter::Region;
-use crate::search::{SpanFilter, Tag};
+use crate::search::{SpanFilter, Tag, TagMatch};
 
 /// A filter in the numbers of one segment.
 #[derive(Debug)]
@@ -28,7 +29,26 @@ struct TagScan<'a> {
     pairs: Vec<bool>,
     /// The key, where the segment has it at all.
     key: Option<u32>,
+    /// The bytes of the `AnyValue` of the text that is asked for.
+    encoded: Vec<u8>,
 }
+
+impl TagScan<'_> {
+    /// Whether the bytes of an `AnyValue` are what is asked for.
+    fn matches(&self, value: &[u8]) -> bool {
+        // Most values are short texts, and where nothing but the text is in the bytes, the bytes say it.
+        let is_plain =
+            matches!(value, [TEXT_FIELD, length @ 0..0x80, text @ ..] if text.len() == usize::from(*length));
+        if is_plain && self.tag.matching == TagMatch::Equal {
+            value == self.encoded
+        } else {
+            self.tag.matches_value(&value_of(value))
+        }
+    }
+}
+
+/// Key of the field `string_value` in an `AnyValue`.
+const TEXT_FIELD: u8 = 0x0a;
 
 impl Segment {
     /// Prepares a scan; `None` if no row can satisfy the filter.
@@ -92,7 +112,10 @@ impl Segment {
                 }
             }
         }
-        Some(TagScan { tag, signatures, pairs, key })
+        let mut encoded = vec![TEXT_FIELD];
+        write_varint(&mut encoded, tag.value.len() as u32);
+        encoded.extend_from_slice(tag.value.as_bytes());
+        Some(TagScan { tag, signatures, pairs, key, encoded })
     }
 }
 
@@ -124,7 +147,7 @@ impl Scan<'_> {
         let any = |words: &[u32]| {
             segment.words_in(words).any(|word| match word {
                 Word::Pair(pair) => scan.pairs[pair as usize],
-                Word::Beside(own_key, value) => own_key == key && scan.tag.matches_value(&value_of(value)),
+                Word::Beside(own_key, value) => own_key == key && scan.matches(value),
             })
         };
         let scopes = scan.tag.scopes;

@@ -240,7 +240,8 @@ impl Segment {
     }
 }
 
-fn write_varint(out: &mut Vec<u8>, mut number: u32) {
+/// Appends a number as protobuf writes it.
+pub(super) fn write_varint(out: &mut Vec<u8>, mut number: u32) {
     while number >= 0x80 {
         out.push(number as u8 | 0x80);
         number >>= 7;
