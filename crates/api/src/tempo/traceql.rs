@@ -86,7 +86,8 @@ pub(super) fn identifier(text: &str) -> Result<Identifier, String> {
         return Ok(known.clone());
     }
     let word_end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
-    if text[word_end..].starts_with(':') {
+    let is_prefix = matches!(&text[..word_end], "span" | "trace" | "event" | "link" | "instrumentation");
+    if is_prefix && text[word_end..].starts_with(':') {
         let column = word_end + 3;
         return Err(format!(
             "failed to parse identifier {text}: parse error at line 1, col {column}: syntax error: unexpected IDENTIFIER"
