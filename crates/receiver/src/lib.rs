@@ -17,6 +17,8 @@ mod body;
 mod coding;
 mod config;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod grpc;
 mod http;
 mod ingest;
