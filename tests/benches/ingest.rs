@@ -120,7 +120,12 @@ async fn throughput(name: &str, protocol: Protocol, port: u16) {
     let signal = ["signal=\"traces\""];
     let in_head = query::metric(&client, &tempo, "mirante_head_items", &signal).await;
     let in_blocks = query::metric(&client, &tempo, "mirante_block_items", &signal).await;
-    println!("{name}: kept {} spans: {in_head} in the head, {in_blocks} in blocks", in_head + in_blocks);
+    let head_bytes = query::metric(&client, &tempo, "mirante_head_bytes", &signal).await;
+    println!(
+        "{name}: kept {} spans: {in_head} in the head ({}), {in_blocks} in blocks",
+        in_head + in_blocks,
+        mib(Some(head_bytes as u64))
+    );
     assert!((in_head + in_blocks - sent as f64).abs() < 0.5, "accepted and kept differ");
     let mut looked = 0;
     for batch in (0..batches).step_by((batches / 100).max(1) as usize) {

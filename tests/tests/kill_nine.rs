@@ -3,7 +3,11 @@
 //!
 //! `MIRANTE_KILL_ROUNDS` says how often (3; the figure of the closing note is of 20).
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking and says what it did")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking and says what it did"
+)]
 
 use std::collections::HashMap;
 use std::path::Path;

@@ -31,14 +31,8 @@ pub fn push_snappy(data: &[u8]) {
 
 /// Every content coding, named by the first byte.
 pub fn codings(data: &[u8]) {
-    const CODINGS: [Coding; 6] = [
-        Coding::Gzip,
-        Coding::Zstd,
-        Coding::Zlib,
-        Coding::RawDeflate,
-        Coding::Snappy,
-        Coding::SnappyBlock,
-    ];
+    const CODINGS: [Coding; 6] =
+        [Coding::Gzip, Coding::Zstd, Coding::Zlib, Coding::RawDeflate, Coding::Snappy, Coding::SnappyBlock];
     let Some((first, rest)) = data.split_first() else { return };
     let _ = decompressed(CODINGS[usize::from(*first) % CODINGS.len()], rest);
 }
