@@ -35,6 +35,7 @@ use cli::{Cli, Command};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    take_small_pages();
     let cli = Cli::parse();
     let outcome = match cli.command {
         Command::Up(up) => up::run(up),
@@ -47,4 +48,11 @@ fn main() -> ExitCode {
         Command::Demo(demo) => return demo::run(&demo),
     };
     outcome.unwrap_or_else(|error| failure::report(&error))
+}
+
+/// The allocator asks for huge pages, of which it then uses a part: 403 MiB resident after 1.1 million spans with them,
+/// 177 MiB without, at the same speed. Demo services inherit it. Where the system refuses, only memory is lost.
+fn take_small_pages() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
 }
