@@ -13,6 +13,7 @@ pub mod labels;
 pub mod log;
 pub mod matcher;
 pub mod number;
+pub mod regex;
 pub mod sample;
 pub mod span;
 pub mod time;

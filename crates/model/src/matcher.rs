@@ -2,12 +2,10 @@
 
 use std::fmt;
 
-use regex::Regex;
+use ::regex::Regex;
 
 use crate::labels::{Labels, Quoted};
-
-/// Most bytes that one compiled regular expression may take; past it the pattern is refused.
-const REGEX_SIZE_LIMIT: usize = 1 << 20;
+use crate::regex::compile_anchored;
 
 /// How a matcher compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -36,7 +34,7 @@ impl MatchOp {
 
 /// A regular expression that cannot be used, with the reason in the words of the engine.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("error parsing regexp: {0}")]
+#[error("{0}")]
 pub struct RegexError(String);
 
 /// One condition on one label. A label that is absent is compared as the empty text.
@@ -54,7 +52,7 @@ impl Matcher {
         let value = value.into();
         let regex = match op {
             MatchOp::Equal | MatchOp::NotEqual => None,
-            MatchOp::Regex | MatchOp::NotRegex => Some(anchored(&value)?),
+            MatchOp::Regex | MatchOp::NotRegex => Some(compile_anchored(&value).map_err(RegexError)?),
         };
         Ok(Self { name: name.into(), op, value, regex })
     }
@@ -94,14 +92,6 @@ impl Matcher {
     pub fn matches_labels(&self, labels: &Labels) -> bool {
         self.matches(labels.get(&self.name))
     }
-}
-
-/// Compiles a pattern that has to match the whole text, within the size limit.
-pub fn anchored(pattern: &str) -> Result<Regex, RegexError> {
-    regex::RegexBuilder::new(&format!("^(?s:{pattern})$"))
-        .size_limit(REGEX_SIZE_LIMIT)
-        .build()
-        .map_err(|error| RegexError(error.to_string()))
 }
 
 impl PartialEq for Matcher {

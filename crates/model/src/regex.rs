@@ -1,0 +1,185 @@
+//! Regular expressions as Go reads them, with Go's messages.
+//!
+//! Go's classes are ASCII, it knows no set operations inside brackets, and `\Q…\E` quotes. What is written for Go is
+//! rewritten for the `regex` crate, which shares the rest of the syntax and the guarantee of linear time.
+
+use ::regex::{Regex, RegexBuilder};
+use regex_syntax::ast::{self, ErrorKind};
+
+/// Most bytes that one compiled expression may take.
+const SIZE_LIMIT: usize = 1 << 20;
+
+/// Compiles an expression that may match anywhere; the message of a refusal is Go's.
+pub fn compile(pattern: &str) -> Result<Regex, String> {
+    build(&checked(pattern)?)
+}
+
+/// Compiles an expression that has to match the whole text, in which `.` matches a newline too: that of a label
+/// matcher. The message of a refusal is Go's.
+pub fn compile_anchored(pattern: &str) -> Result<Regex, String> {
+    // Checked before it is put in brackets: `a)(b` is no expression.
+    build(&format!("^(?s:{})$", checked(pattern)?))
+}
+
+fn checked(pattern: &str) -> Result<String, String> {
+    let translated = translate(pattern);
+    match ast::parse::Parser::new().parse(&translated) {
+        Ok(_) => Ok(translated),
+        Err(error) => Err(format!("error parsing regexp: {}", message(&error, pattern))),
+    }
+}
+
+fn build(translated: &str) -> Result<Regex, String> {
+    RegexBuilder::new(translated)
+        .size_limit(SIZE_LIMIT)
+        .build()
+        .map_err(|error| format!("error parsing regexp: {}", last_line(&error.to_string())))
+}
+
+/// The expression in the syntax of the `regex` crate.
+fn translate(pattern: &str) -> String {
+    let mut out = String::with_capacity(pattern.len() + 16);
+    let mut rest = pattern;
+    let mut in_class = false;
+    while let Some(character) = rest.chars().next() {
+        let behind = &rest[character.len_utf8()..];
+        if character == '\\' {
+            let escaped = behind.chars().next();
+            if escaped == Some('Q') && !in_class {
+                let literal = &behind[1..];
+                let end = literal.find("\\E").unwrap_or(literal.len());
+                out.push_str(&::regex::escape(&literal[..end]));
+                rest = literal[end..].strip_prefix("\\E").unwrap_or("");
+                continue;
+            }
+            match (escaped, in_class) {
+                (Some('d'), false) => out.push_str("[0-9]"),
+                (Some('d'), true) => out.push_str("0-9"),
+                (Some('D'), false) => out.push_str("[^0-9]"),
+                (Some('w'), false) => out.push_str("[0-9A-Za-z_]"),
+                (Some('w'), true) => out.push_str("0-9A-Za-z_"),
+                (Some('W'), false) => out.push_str("[^0-9A-Za-z_]"),
+                (Some('s'), false) => out.push_str("[\\t\\n\\x0C\\r ]"),
+                (Some('s'), true) => out.push_str("\\t\\n\\x0C\\r "),
+                (Some('S'), false) => out.push_str("[^\\t\\n\\x0C\\r ]"),
+                (Some('b'), false) => out.push_str("(?-u:\\b)"),
+                (Some(escaped), _) => out.extend(['\\', escaped]),
+                (None, _) => out.push('\\'),
+            }
+            rest = escaped.map_or("", |escaped| &behind[escaped.len_utf8()..]);
+            continue;
+        }
+        if in_class {
+            match character {
+                ']' => in_class = false,
+                '[' if !behind.starts_with(':') => out.push('\\'),
+                // Go takes these for themselves, also doubled.
+                '&' | '~' => out.push('\\'),
+                '[' => {
+                    // A named class ends at its own bracket.
+                    let end = behind.find(":]").map_or(0, |end| end + 2);
+                    out.push('[');
+                    out.push_str(&behind[..end]);
+                    rest = &behind[end..];
+                    continue;
+                }
+                _ => {}
+            }
+            out.push(character);
+            rest = behind;
+            continue;
+        }
+        out.push(character);
+        rest = behind;
+        if character == '[' {
+            in_class = true;
+            // A bracket that closes nothing yet stands for itself.
+            for first in ["^", "]"] {
+                if let Some(after) = rest.strip_prefix(first) {
+                    out.push_str(if first == "]" { "\\]" } else { first });
+                    rest = after;
+                }
+            }
+        }
+    }
+    out
+}
+
+/// What Go says of an error.
+fn message(error: &ast::Error, whole: &str) -> String {
+    let span = error.span();
+    let at = &error.pattern()[span.start.offset..span.end.offset];
+    match error.kind() {
+        ErrorKind::EscapeUnrecognized | ErrorKind::UnsupportedBackreference => {
+            format!("invalid escape sequence: `{at}`")
+        }
+        ErrorKind::EscapeUnexpectedEof => "trailing backslash at end of expression: ``".to_owned(),
+        ErrorKind::GroupUnclosed => format!("missing closing ): `{whole}`"),
+        ErrorKind::GroupUnopened => format!("unexpected ): `{whole}`"),
+        ErrorKind::ClassUnclosed => format!("missing closing ]: `{}`", &error.pattern()[span.start.offset..]),
+        ErrorKind::ClassRangeInvalid => format!("invalid character class range: `{at}`"),
+        ErrorKind::RepetitionMissing => {
+            // The place is the one where an argument is missing; the operator stands behind it.
+            let operator: String = error.pattern()[span.start.offset..].chars().take(1).collect();
+            format!("missing argument to repetition operator: `{operator}`")
+        }
+        ErrorKind::RepetitionCountInvalid
+        | ErrorKind::RepetitionCountUnclosed
+        | ErrorKind::RepetitionCountDecimalEmpty => format!("invalid repeat count: `{at}`"),
+        ErrorKind::GroupNameDuplicate { .. } | ErrorKind::GroupNameInvalid | ErrorKind::GroupNameEmpty => {
+            format!("invalid named capture: `{at}`")
+        }
+        ErrorKind::UnsupportedLookAround | ErrorKind::FlagUnrecognized => {
+            format!("invalid or unsupported Perl syntax: `{at}`")
+        }
+        other => format!("{other}: `{at}`"),
+    }
+}
+
+/// The message without the drawing above it.
+fn last_line(message: &str) -> &str {
+    message.lines().last().map_or("", |line| line.trim_start_matches("error: "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &str, text: &str) -> bool {
+        compile(pattern).unwrap().is_match(text)
+    }
+
+    #[test]
+    fn gos_syntax_is_understood() {
+        assert!(matches(r"^\d+$", "12") && !matches(r"^\d+$", "١"), "digits are ASCII");
+        assert!(matches(r"^[\w.]+$", "a_1.b") && !matches(r"^\w+$", "ä"));
+        assert!(matches(r"^[[a]+$", "[a") && matches(r"^[a&&b]+$", "a&b"));
+        assert!(matches(r"^[]a]+$", "]a") && matches(r"^[^]]$", "a"));
+        assert!(matches(r"^[[:alpha:]]+$", "ab") && matches(r"^\Qa.b\E\d$", "a.b1"));
+        assert!(matches(r"\berror\b", "an error!") && !matches(r"\berror\b", "terror"));
+        assert!(matches("(?i)ERROR", "error") && !matches("a.b", "a\nb"));
+        assert!(matches("(?P<name>x)(?:y)", "xy"));
+    }
+
+    #[test]
+    fn anchored_expressions_match_the_whole_text() {
+        let anchored = compile_anchored("a|b.").unwrap();
+        assert!(anchored.is_match("a") && anchored.is_match("b\n") && !anchored.is_match("ab"));
+        assert_eq!(compile_anchored("a)(b").unwrap_err(), "error parsing regexp: unexpected ): `a)(b`");
+    }
+
+    #[test]
+    fn refusals_are_gos() {
+        for (pattern, text) in [
+            (r"\q", r"error parsing regexp: invalid escape sequence: `\q`"),
+            ("(a", "error parsing regexp: missing closing ): `(a`"),
+            ("a)", "error parsing regexp: unexpected ): `a)`"),
+            ("*a", "error parsing regexp: missing argument to repetition operator: `*`"),
+            ("x[a", "error parsing regexp: missing closing ]: `[a`"),
+            ("[z-a]", "error parsing regexp: invalid character class range: `z-a`"),
+        ] {
+            assert_eq!(compile(pattern).unwrap_err(), text);
+        }
+        assert!(compile("((a{1000}){1000}){1000}").unwrap_err().starts_with("error parsing regexp: "));
+    }
+}
