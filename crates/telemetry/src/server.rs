@@ -11,6 +11,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::{Context as TaskContext, Poll};
 use std::time::Instant;
 
@@ -18,7 +19,7 @@ use axum::extract::{MatchedPath, Request};
 use axum::response::Response;
 use http::{Method, header};
 use opentelemetry::context::FutureExt;
-use opentelemetry::metrics::{Histogram, UpDownCounter};
+use opentelemetry::metrics::{AsyncInstrument, Histogram};
 use opentelemetry::trace::{SpanKind, Status, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_http::HeaderExtractor;
@@ -50,12 +51,47 @@ pub struct ServerLayer {
 struct Shared {
     telemetry: Telemetry,
     duration: Histogram<f64>,
-    active: UpDownCounter<i64>,
+    active: Arc<Active>,
+}
+
+/// Requests under way, by method. Counted here and read by the SDK when it exports, which costs a request next to
+/// nothing, where an instrument of the SDK's would look up its attributes twice.
+#[derive(Debug, Default)]
+struct Active([AtomicI64; METHODS.len()]);
+
+impl Active {
+    fn add(&self, method: &'static str, difference: i64) {
+        if let Some(index) = METHODS.iter().position(|known| *known == method) {
+            self.0[index].fetch_add(difference, Ordering::Relaxed);
+        }
+    }
+
+    fn observe(&self, observer: &dyn AsyncInstrument<i64>) {
+        for (method, count) in METHODS.iter().zip(&self.0) {
+            let count = count.load(Ordering::Relaxed);
+            // The usual method is always told, others while there are any, so that there are no series of zeros.
+            if count != 0 || *method == "GET" {
+                observer.observe(
+                    count,
+                    &[KeyValue::new("http.request.method", *method), KeyValue::new("url.scheme", "http")],
+                );
+            }
+        }
+    }
 }
 
 impl ServerLayer {
     pub(crate) fn new(telemetry: &Telemetry) -> Self {
         let meter = telemetry.meter();
+        let active = Arc::new(Active::default());
+        let observed = Arc::clone(&active);
+        // The SDK keeps the callback; the instrument itself is not needed any more.
+        let _ = meter
+            .i64_observable_up_down_counter("http.server.active_requests")
+            .with_unit("{request}")
+            .with_description("Number of active HTTP server requests.")
+            .with_callback(move |observer| observed.observe(observer))
+            .build();
         let shared = Shared {
             telemetry: telemetry.clone(),
             duration: meter
@@ -64,11 +100,7 @@ impl ServerLayer {
                 .with_description("Duration of HTTP server requests.")
                 .with_boundaries(HTTP_SECONDS.to_vec())
                 .build(),
-            active: meter
-                .i64_up_down_counter("http.server.active_requests")
-                .with_unit("{request}")
-                .with_description("Number of active HTTP server requests.")
-                .build(),
+            active,
         };
         Self { shared: Arc::new(shared) }
     }
@@ -160,7 +192,7 @@ impl Running {
                 caller.with_span(tracer.build_with_context(builder, caller))
             }
         };
-        shared.active.add(1, &active_attributes(method));
+        shared.active.add(method, 1);
         Self { shared: Arc::clone(shared), context, method, route, begun: Instant::now(), done: false }
     }
 
@@ -196,7 +228,7 @@ impl Running {
             attributes.push(KeyValue::new("error.type", error));
         }
         self.shared.duration.record(self.begun.elapsed().as_secs_f64(), &attributes);
-        self.shared.active.add(-1, &active_attributes(self.method));
+        self.shared.active.add(self.method, -1);
     }
 }
 
@@ -210,10 +242,6 @@ impl Drop for Running {
             self.measure(None, Some("cancelled".to_owned()));
         }
     }
-}
-
-fn active_attributes(method: &'static str) -> [KeyValue; 2] {
-    [KeyValue::new("http.request.method", method), KeyValue::new("url.scheme", "http")]
 }
 
 fn span_attributes(request: &Request, method: &'static str, route: Option<&Arc<str>>) -> Vec<KeyValue> {
@@ -240,6 +268,10 @@ fn span_attributes(request: &Request, method: &'static str, route: Option<&Arc<s
 
 const OTHER_METHOD: &str = "_OTHER";
 
+/// What [`known_method`] may answer.
+const METHODS: [&str; 10] =
+    ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "CONNECT", "TRACE", OTHER_METHOD];
+
 /// Methods are few, whatever a caller invents.
 pub(crate) fn known_method(method: &Method) -> &'static str {
     match *method {
@@ -265,6 +297,17 @@ pub(crate) fn span_name(method: &'static str, route: Option<&str>) -> Cow<'stati
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_method_is_counted() {
+        let active = Active::default();
+        for name in METHODS {
+            let method = known_method(&Method::from_bytes(name.as_bytes()).unwrap());
+            assert_eq!(method, name);
+            active.add(method, 1);
+        }
+        assert!(active.0.iter().all(|count| count.load(Ordering::Relaxed) == 1));
+    }
 
     #[test]
     fn names_are_few() {
