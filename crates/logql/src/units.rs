@@ -1,7 +1,7 @@
 //! Durations and sizes, as LogQL writes and reads them.
 
 /// A duration as Prometheus writes it: `1h30m`, units from years to milliseconds in descending order. In nanoseconds.
-pub(crate) fn prometheus_duration(text: &str) -> Result<i64, String> {
+pub fn prometheus_duration(text: &str) -> Result<i64, String> {
     const UNITS: [(&str, i64); 7] = [
         ("y", 365 * 86_400_000),
         ("w", 7 * 86_400_000),

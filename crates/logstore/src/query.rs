@@ -89,6 +89,20 @@ pub struct QueryStats {
     pub matched: u64,
 }
 
+impl QueryStats {
+    /// Adds what another query took.
+    pub fn add(&mut self, other: &Self) {
+        self.head_lines += other.head_lines;
+        self.head_bytes += other.head_bytes;
+        self.head_segments += other.head_segments;
+        self.block_lines += other.block_lines;
+        self.block_bytes += other.block_bytes;
+        self.row_groups += other.row_groups;
+        self.duplicates += other.duplicates;
+        self.matched += other.matched;
+    }
+}
+
 /// What is kept of a stream in a stretch of time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamVolume {

@@ -3,6 +3,7 @@
 mod common;
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use common::{NOW_NS, entry, labels, lines, open, open_with, select, stream};
@@ -187,7 +188,7 @@ fn a_full_head_refuses_until_it_is_sealed() {
 #[test]
 fn old_and_too_many_blocks_go() {
     let dir = tempfile::tempdir().unwrap();
-    let config = Config { retention_age: Duration::from_secs(3600), ..Config::new(dir.path()) };
+    let config = Config { retention_age: Duration::from_hours(1), ..Config::new(dir.path()) };
     let store = open_with(config.clone());
     for hours in [3, 2, 0] {
         let time_ns = NOW - hours * 3_600_000_000_000 - 1;
@@ -305,7 +306,6 @@ fn damaged_blocks_are_set_aside_and_reported() {
     let middle = bytes.len() / 4;
     bytes[8..middle].fill(0xff);
     // In place: the store has the file open.
-    use std::os::unix::fs::FileExt;
     fs::OpenOptions::new().write(true).open(&parquet).unwrap().write_all_at(&bytes, 0).unwrap();
     let (log, pipeline) = common::parse(r#"{app="a"}"#);
     let query = logstore::Select {

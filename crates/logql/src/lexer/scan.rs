@@ -72,7 +72,11 @@ impl Scanner {
 
     pub(super) fn scan(&mut self) -> Result<Raw, ParseError> {
         self.skip_blanks()?;
-        let (start, line, column) = (self.at, self.line, self.column);
+        let (start, mut line, mut column) = (self.at, self.line, self.column);
+        if self.characters.is_empty() {
+            // Go's scanner has no place before it has seen a character.
+            (line, column) = (0, 0);
+        }
         let error = |message: &str| ParseError::at(message, line, column);
         let kind = match self.peek() {
             None => RawKind::End,
