@@ -153,15 +153,32 @@ impl Block {
         Some(index)
     }
 
-    /// Whether the block may have spans of a trace.
-    pub(crate) fn may_have(&self, trace_id: TraceId) -> Result<bool> {
+    /// The bloom filters of the block's traces.
+    pub(crate) fn trace_filter(&self) -> Result<TraceFilter> {
+        self.guarded(|| {
+            let file = self.file()?;
+            let footer = self.footer(&file)?;
+            Ok(TraceFilter(self.blooms(&file, &footer)?))
+        })
+    }
+
+    /// Whether the block has spans of a trace.
+    pub(crate) fn has(&self, trace_id: TraceId) -> Result<bool> {
         self.guarded(|| {
             let file = self.file()?;
             let footer = self.footer(&file)?;
             let blooms = self.blooms(&file, &footer)?;
-            Ok(blooms
-                .iter()
-                .any(|bloom| bloom.as_ref().is_none_or(|bloom| bloom.check(trace_id.0.as_slice()))))
+            for (index, bloom) in blooms.iter().enumerate() {
+                if bloom.as_ref().is_none_or(|bloom| bloom.check(trace_id.0.as_slice()))
+                    && self
+                        .places(&file, &footer, index)?
+                        .binary_search_by_key(&trace_id, |place| place.0)
+                        .is_ok()
+                {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
         })
     }
 
@@ -260,6 +277,17 @@ impl Block {
             service: services.number(super::part::text(&part.services[row])),
         };
         Ok(part.trace_ids.iter().copied().zip((0..part.trace_ids.len()).map(call)).collect())
+    }
+}
+
+/// What says that a trace is not in a block.
+#[derive(Debug, Default)]
+pub(crate) struct TraceFilter(Arc<Vec<Option<Sbbf>>>);
+
+impl TraceFilter {
+    /// Whether the block may have spans of a trace.
+    pub(crate) fn may_have(&self, trace_id: TraceId) -> bool {
+        self.0.iter().any(|bloom| bloom.as_ref().is_none_or(|bloom| bloom.check(trace_id.0.as_slice())))
     }
 }
 

@@ -16,8 +16,7 @@ use super::schema::{Column, Columns};
 use crate::Result;
 use crate::codec;
 use crate::filter::Region;
-use crate::index::SCOPES;
-use crate::search::{SpanFilter, Tag, TagMatch, TagScopes};
+use crate::search::{SpanFilter, Tag, TagMatch, TagScope, TagScopes};
 
 impl Block {
     /// Hands out trace and start of every span of a row group that satisfies a filter and lies in a region. Gives back how
@@ -29,17 +28,15 @@ impl Block {
         region: Region,
         found: &mut dyn FnMut(TraceId, u64),
     ) -> Result<(u64, u64)> {
-        if !self.may_satisfy(filter) {
-            return Ok((0, 0));
-        }
+        let Some(tags) = self.narrowed(filter) else { return Ok((0, 0)) };
         let matches = self.guarded(|| {
             let file = self.file()?;
             let footer = self.footer(&file)?;
             let group = footer.row_group(row_group);
             let rows = group.num_rows() as usize;
-            if !values_may_satisfy(&file, group, filter)? {
+            let Some(tags) = narrowed_by_values(&file, group, tags)? else {
                 return Ok((Vec::new(), 0, 0));
-            }
+            };
             let mut bytes = 0;
             let mut read = |columns: Columns| {
                 bytes += (0..group.num_columns())
@@ -54,10 +51,10 @@ impl Block {
             for (row, alive) in alive.iter_mut().enumerate() {
                 *alive = plain_columns_match(&part, row, filter, region, &mut shared)?;
             }
-            if alive.contains(&true) && !filter.tags.is_empty() {
-                let tags = read(tag_columns(&filter.tags))?;
-                for tag in &filter.tags {
-                    keep_tagged(&tags, tag, &mut alive, &mut shared)?;
+            if alive.contains(&true) && !tags.is_empty() {
+                let part = read(tag_columns(&tags))?;
+                for tag in &tags {
+                    keep_tagged(&part, tag, &mut alive, &mut shared)?;
                 }
             }
             let matches: Vec<(TraceId, u64)> = alive
@@ -74,28 +71,24 @@ impl Block {
         Ok((matches.1, matches.2))
     }
 
-    /// Whether the index leaves a possibility.
-    fn may_satisfy(&self, filter: &SpanFilter) -> bool {
+    /// The tags of a filter, each with the scopes where the index leaves a possibility; `None` if it leaves none at all.
+    fn narrowed(&self, filter: &SpanFilter) -> Option<Vec<Tag>> {
         let asks_index = filter.service.is_some() || filter.name.is_some() || !filter.tags.is_empty();
-        if !asks_index {
-            return true;
-        }
-        let Some(index) = self.index() else { return true };
+        let Some(index) = asks_index.then(|| self.index()).flatten() else {
+            return Some(filter.tags.clone());
+        };
         let service_is = |service: &str| filter.service.as_ref().is_none_or(|wanted| wanted == service);
-        let mut services = index.operations.iter().filter(|(service, _)| service_is(service)).peekable();
-        if services.peek().is_none() {
-            return false;
+        let name_is = |name: &str| filter.name.as_ref().is_none_or(|wanted| wanted == name);
+        let has_operation =
+            index.operations.iter().filter(|(service, _)| service_is(service)).any(|(_, operations)| {
+                operations.more || operations.values.iter().any(|(name, _)| name_is(name))
+            });
+        if !has_operation {
+            return None;
         }
-        if let Some(name) = &filter.name
-            && !services.any(|(_, operations)| {
-                operations.more || operations.values.iter().any(|(own, _)| own == name)
-            })
-        {
-            return false;
-        }
-        filter.tags.iter().all(|tag| {
-            SCOPES.iter().filter(|scope| tag.scopes.has(**scope)).any(|scope| {
-                index.tags[*scope as usize].get(&tag.key).is_some_and(|values| {
+        let possible = |tag: &Tag, scope: TagScope| {
+            tag.scopes.has(scope)
+                && index.tags[scope as usize].get(&tag.key).is_some_and(|values| {
                     values.more
                         || values
                             .values
@@ -103,37 +96,47 @@ impl Block {
                             .filter_map(|json| codec::from_json(json))
                             .any(|value| tag.matches_value(&value))
                 })
-            })
+        };
+        narrow(filter.tags.clone(), |tag| TagScopes {
+            resource: possible(tag, TagScope::Resource),
+            instrumentation: possible(tag, TagScope::Instrumentation),
+            span: possible(tag, TagScope::Span),
+            event: possible(tag, TagScope::Event),
+            link: possible(tag, TagScope::Link),
         })
     }
 }
 
-/// Whether the bloom filter of attribute values leaves a possibility.
-fn values_may_satisfy(
-    file: &BlockFile,
-    group: &RowGroupMetaData,
-    filter: &SpanFilter,
-) -> parquet::errors::Result<bool> {
-    let mut bloom = None;
-    for tag in filter.tags.iter().filter(|tag| stands_in_values_as_it_is(tag)) {
-        if bloom.is_none() {
-            // Not kept in memory: it is as large as the values are many.
-            bloom = Sbbf::read_from_column_chunk(group.column(Column::AttributeValue as usize), file)?;
-        }
-        let Some(bloom) = &bloom else { return Ok(true) };
-        let as_double = tag.value.parse().map(otlp::value::double_to_text).unwrap_or_default();
-        if !bloom.check(tag.value.as_str()) && !bloom.check(as_double.as_str()) {
-            return Ok(false);
+/// Tags with fewer scopes; `None` if one of them has no scope left.
+fn narrow(mut tags: Vec<Tag>, scopes: impl Fn(&Tag) -> TagScopes) -> Option<Vec<Tag>> {
+    for tag in &mut tags {
+        tag.scopes = scopes(tag);
+        if tag.scopes == TagScopes::default() {
+            return None;
         }
     }
-    Ok(true)
+    Some(tags)
 }
 
-/// Whether a span that has the attribute has its text among the values: it is looked for on spans alone, and is not a list or
-/// map, which are written in another way.
-fn stands_in_values_as_it_is(tag: &Tag) -> bool {
-    let only_on_spans = TagScopes { span: true, ..TagScopes::default() };
-    tag.scopes == only_on_spans && tag.matching == TagMatch::Equal && !tag.value.starts_with(['[', '{'])
+/// As the index does, by the bloom filter of the attribute values of spans.
+fn narrowed_by_values(
+    file: &BlockFile,
+    group: &RowGroupMetaData,
+    tags: Vec<Tag>,
+) -> parquet::errors::Result<Option<Vec<Tag>>> {
+    // A list or a map is written in another way than it is asked for.
+    let stands_as_it_is = |tag: &Tag| tag.matching == TagMatch::Equal && !tag.value.starts_with(['[', '{']);
+    if !tags.iter().any(|tag| tag.scopes.span && stands_as_it_is(tag)) {
+        return Ok(Some(tags));
+    }
+    // Not kept in memory: it is as large as the values are many.
+    let values = group.column(Column::AttributeValue as usize);
+    let Some(bloom) = Sbbf::read_from_column_chunk(values, file)? else { return Ok(Some(tags)) };
+    Ok(narrow(tags, |tag| {
+        let as_double = tag.value.parse().map(otlp::value::double_to_text).unwrap_or_default();
+        let may_have = || bloom.check(tag.value.as_str()) || bloom.check(as_double.as_str());
+        TagScopes { span: tag.scopes.span && (!stands_as_it_is(tag) || may_have()), ..tag.scopes }
+    }))
 }
 
 fn filter_columns(filter: &SpanFilter) -> Columns {

@@ -7,6 +7,7 @@ use model::{SpanId, TimeRange, TraceId};
 
 use crate::Result;
 use crate::head::Snapshot;
+use crate::segment::Bounds;
 
 /// What the graph needs of a span.
 #[derive(Debug, Clone, Copy)]
@@ -43,37 +44,49 @@ impl Services {
     }
 }
 
+/// How far apart in time two parts of the store may be for a trace to be looked for in both. A trace that lasts longer, and
+/// lies in several blocks, may be taken for several traces.
+const LONGEST_TRACE_NS: u64 = 3_600_000_000_000;
+
 /// Calls between services with their counts, sorted, of the traces that lie within a range as a whole.
 ///
-/// The traces of a block are summed up while it is read. Only those that may go on elsewhere, by the other blocks'
-/// bloom filters, are put together first; so what is held at once is the head and the traces that were cut.
+/// The traces of a block are summed up while it is read. Only those that may go on elsewhere, by the bloom filters of the
+/// blocks around, are put together first; so what is held at once is the head and the traces that were cut.
 pub(crate) fn dependencies(snapshot: &Snapshot, range: TimeRange) -> Result<Vec<(String, String, u64)>> {
     let mut graph = Graph { range, services: Services::default(), counts: BTreeMap::new() };
     let mut cut: HashMap<TraceId, Vec<Call>> = HashMap::new();
-    for segment in &snapshot.segments {
-        let segment = segment.read();
-        if segment.bounds().is_some_and(|bounds| range.overlaps(bounds.min_start_ns, bounds.max_end_ns)) {
+    let is_within = |bounds: &Bounds| range.overlaps(bounds.min_start_ns, bounds.max_end_ns);
+    // Locked for a moment at a time: the newest segment is also where requests go.
+    let mut segments_outside = Vec::new();
+    for shared in &snapshot.segments {
+        let segment = shared.read();
+        if segment.bounds().is_some_and(|bounds| is_within(&bounds)) {
             for (trace_id, call) in segment.calls(&mut graph.services) {
                 cut.entry(trace_id).or_default().push(call);
             }
+        } else {
+            segments_outside.push(shared);
         }
     }
-    let blocks: Vec<_> = snapshot
-        .blocks
-        .iter()
-        .filter(|block| range.overlaps(block.bounds().min_start_ns, block.bounds().max_end_ns))
-        .collect();
-    for block in &blocks {
+    let in_head = |cut: &HashMap<TraceId, Vec<Call>>, trace_id: TraceId| {
+        cut.contains_key(&trace_id)
+            || segments_outside.iter().any(|segment| segment.read().rows_of(trace_id).next().is_some())
+    };
+    let (within, outside): (Vec<_>, Vec<_>) =
+        snapshot.blocks.iter().partition(|block| is_within(&block.bounds()));
+    for block in &within {
+        let neighbours = snapshot
+            .blocks
+            .iter()
+            .filter(|other| !Arc::ptr_eq(other, block) && are_near(&other.bounds(), &block.bounds()))
+            .map(|other| other.trace_filter())
+            .collect::<Result<Vec<_>>>()?;
         for row_group in 0..block.row_groups().len() {
             let calls = block.calls(row_group, &mut graph.services)?;
             for calls in calls.chunk_by(|a, b| a.0 == b.0) {
                 let trace_id = calls[0].0;
                 let calls = calls.iter().map(|(_, call)| *call);
-                let elsewhere = cut.contains_key(&trace_id)
-                    || blocks
-                        .iter()
-                        .any(|other| !Arc::ptr_eq(other, block) && other.may_have(trace_id).unwrap_or(true));
-                if elsewhere {
+                if in_head(&cut, trace_id) || neighbours.iter().any(|filter| filter.may_have(trace_id)) {
                     cut.entry(trace_id).or_default().extend(calls);
                 } else {
                     graph.add(&calls.collect::<Vec<_>>());
@@ -81,8 +94,20 @@ pub(crate) fn dependencies(snapshot: &Snapshot, range: TimeRange) -> Result<Vec<
             }
         }
     }
-    for calls in cut.values() {
-        graph.add(calls);
+    for (trace_id, calls) in &cut {
+        // A trace with a part outside the range does not lie within it.
+        let mut goes_on =
+            segments_outside.iter().any(|segment| segment.read().rows_of(*trace_id).next().is_some());
+        for block in &outside {
+            goes_on = goes_on
+                || (calls
+                    .iter()
+                    .any(|call| are_near(&block.bounds(), &Bounds::of(call.start_ns, call.end_ns)))
+                    && block.has(*trace_id)?);
+        }
+        if !goes_on {
+            graph.add(calls);
+        }
     }
     let Graph { services: Services { names, .. }, counts, .. } = graph;
     let mut found: Vec<(String, String, u64)> = counts
@@ -93,6 +118,11 @@ pub(crate) fn dependencies(snapshot: &Snapshot, range: TimeRange) -> Result<Vec<
         .collect();
     found.sort();
     Ok(found)
+}
+
+fn are_near(one: &Bounds, other: &Bounds) -> bool {
+    one.min_start_ns.saturating_sub(LONGEST_TRACE_NS) <= other.max_end_ns
+        && other.min_start_ns.saturating_sub(LONGEST_TRACE_NS) <= one.max_end_ns
 }
 
 struct Graph {
