@@ -11,7 +11,6 @@ mod naming;
 mod native;
 mod points;
 mod target;
-mod text;
 
 use model::{Batch as Series, Family, Metadata, MetricType, Temporality};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use model::{Exemplar, Labels};
 use opentelemetry_proto::tonic::metrics::v1::{Exemplar as Sent, exemplar::Value};
 
-use super::text;
+use crate::logs::text;
 
 /// Most characters of an exemplar's labels together (OpenMetrics 1.0); past it the filtered attributes are left out.
 const MAX_CHARACTERS: usize = 128;

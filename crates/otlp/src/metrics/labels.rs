@@ -3,7 +3,8 @@
 use model::Labels;
 use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue};
 
-use super::{Config, naming, text};
+use super::{Config, naming};
+use crate::logs::text;
 
 /// Labels while they are built: few, so a list.
 #[derive(Debug, Clone, Default)]
