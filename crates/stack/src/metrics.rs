@@ -7,7 +7,7 @@ use std::fmt;
 use parking_lot::Mutex;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
-use prometheus::{Gauge, GaugeVec, IntCounterVec, IntGaugeVec, Opts, Registry};
+use prometheus::{Gauge, GaugeVec, IntCounterVec, IntGaugeVec, Opts, PullingGauge, Registry};
 
 use crate::Identity;
 
@@ -38,6 +38,8 @@ type Read<T> = Box<dyn Fn() -> T + Send + Sync>;
 pub(crate) struct Sources {
     /// Each store, by signal.
     pub(crate) stores: Vec<(&'static str, Read<StoreFigures>)>,
+    /// Figures that only one store has: name, help, value.
+    pub(crate) others: Vec<(&'static str, &'static str, Read<f64>)>,
     /// Open connections, by component.
     pub(crate) connections: Vec<(&'static str, Read<usize>)>,
     /// Write requests that are under way.
@@ -47,7 +49,14 @@ pub(crate) struct Sources {
 }
 
 /// Registers everything.
-pub(crate) fn register(registry: &Registry, sources: Sources, identity: &Identity) -> prometheus::Result<()> {
+pub(crate) fn register(
+    registry: &Registry,
+    mut sources: Sources,
+    identity: &Identity,
+) -> prometheus::Result<()> {
+    for (name, help, value) in std::mem::take(&mut sources.others) {
+        registry.register(Box::new(PullingGauge::new(name, help, value)?))?;
+    }
     let build = IntGaugeVec::new(
         Opts::new("mirante_build_info", "Constant 1; its labels say what is running."),
         &["version", "commit"],
@@ -191,6 +200,7 @@ mod tests {
                 "traces",
                 Box::new(|| StoreFigures { head_items: 7, wal_bytes: 99, ..StoreFigures::default() }),
             )],
+            others: vec![("mirante_head_series", "Series.", Box::new(|| 4.0))],
             connections: vec![("tempo", Box::new(|| 3))],
             writes_under_way: Box::new(|| 1),
             restarts: vec![("users", Box::new(|| 5))],
@@ -205,6 +215,7 @@ mod tests {
             "mirante_wal_bytes{signal=\"traces\"} 99",
             "mirante_connections{component=\"tempo\"} 3",
             "mirante_writes_under_way 1",
+            "mirante_head_series 4",
             "mirante_demo_restarts_total{service=\"users\"} 5",
             "# TYPE mirante_demo_restarts_total counter",
             "# TYPE process_cpu_seconds_total counter",

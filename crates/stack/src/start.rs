@@ -76,6 +76,7 @@ impl Stack {
         }
         let sources = Sources {
             stores: stores.readers(),
+            others: stores.other_readers(),
             connections: servers
                 .iter()
                 .map(|server| (server.part().id(), Box::new(server.connection_count()) as _))

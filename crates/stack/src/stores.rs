@@ -51,11 +51,24 @@ impl Stores {
         ]
     }
 
+    /// Reads what only one of them has: name, help, value.
+    pub(crate) fn other_readers(&self) -> Vec<(&'static str, &'static str, Read<f64>)> {
+        let metrics = |value: fn(&tsdb::Stats) -> u64| -> Read<f64> {
+            let store = Arc::clone(&self.metrics);
+            Box::new(move || value(&store.stats()) as f64)
+        };
+        vec![
+            ("mirante_head_series", "Series in memory.", metrics(|stats| stats.series)),
+            ("mirante_head_chunks", "Chunks of samples in memory.", metrics(|stats| stats.chunks)),
+            ("mirante_head_exemplars", "Exemplars in memory.", metrics(|stats| stats.exemplars)),
+        ]
+    }
+
     /// Syncs and closes each, and says what it holds.
     pub(crate) fn close(&self) -> Vec<Flushed> {
         thread::scope(|scope| {
             let traces = scope.spawn(|| closed(self.traces.shutdown()));
-            let logs = scope.spawn(|| None::<String>);
+            let logs = scope.spawn(|| closed(self.logs.shutdown()));
             let metrics = closed(self.metrics.shutdown());
             let flushed = |signal, items, figures, error| Flushed { signal, items, figures, error };
             vec![
