@@ -3,10 +3,12 @@
 //! Pure: bytes and messages in, values out; no I/O and no clock. The limits that a receiver imposes are parameters.
 //!
 //! - [`traces`]: a borrowed, single-pass decoder of trace requests, and the way back to protobuf.
+//! - [`json`]: requests in OTLP/JSON to the same in protobuf.
 //! - [`logs`]: log requests to streams, as Loki's OTLP endpoint maps them.
 //! - [`value`]: attribute values to and from protobuf, and as text.
 //! - [`metrics`]: metric requests to series, as Prometheus' OTLP receiver maps them.
 
+pub mod json;
 pub mod logs;
 pub mod metrics;
 pub mod traces;

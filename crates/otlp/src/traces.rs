@@ -6,20 +6,17 @@
 //! start.
 //!
 //! - [`encode`]: spans to `TracesData`, grouped by resource and scope.
-//! - [`json_to_protobuf`]: an OTLP/JSON request to the bytes that `decode` reads.
 //! - `wire`: the protobuf reader; `raw`: attributes and values that are still bytes; `batch`: the arrays.
 
 mod batch;
 mod decode;
 mod encode;
-mod json;
 mod raw;
 mod wire;
 
 pub use batch::{Batch, EventRef, LinkRef, ResourceRef, ScopeRef, SpanRef};
 pub use decode::decode;
 pub use encode::{encode, encode_to_vec};
-pub use json::json_to_protobuf;
 pub use raw::{AttributeRef, attributes_of, merge_key_value, merge_value, value_of};
 
 /// What a span may have at most. A span over a limit is left out and counted; the rest of the request is taken.

@@ -22,7 +22,6 @@ pub mod fuzzing;
 mod grpc;
 mod http;
 mod ingest;
-mod json;
 mod loki;
 mod media;
 mod meters;

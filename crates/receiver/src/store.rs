@@ -5,13 +5,14 @@ use model::LogStream;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use otlp::Rejected;
+use otlp::json::{Dialect, Request};
 use prost::Message;
 
 use crate::admission::Permit;
 use crate::coding::Coding;
 use crate::ingest::{Format, Shared};
 use crate::names::Signal;
-use crate::{Accepted, Error, Result, json, loki};
+use crate::{Accepted, Error, Result, loki};
 
 /// Decodes a body and appends what is in it. When this returns, what was accepted is in the store's log and found by
 /// the next query.
@@ -23,7 +24,8 @@ pub(crate) fn keep(
     permit: &mut Permit,
 ) -> Result<Accepted> {
     if format == Format::OtlpJson {
-        let protobuf = json::to_protobuf(signal, &body)?;
+        let protobuf = otlp::json::to_protobuf(json_request(signal), Dialect::Otlp, &body)
+            .map_err(|error| Error::Malformed(error.to_string()))?;
         permit.add(protobuf.len())?;
         return keep(shared, signal, Format::OtlpProtobuf, protobuf.into(), permit);
     }
@@ -32,6 +34,14 @@ pub(crate) fn keep(
         Signal::Metrics => metrics(shared, &body),
         Signal::Logs if format == Format::OtlpProtobuf => otlp_logs(shared, &body),
         Signal::Logs => pushed_logs(shared, format, body, permit),
+    }
+}
+
+fn json_request(signal: Signal) -> Request {
+    match signal {
+        Signal::Traces => Request::Traces,
+        Signal::Logs => Request::Logs,
+        Signal::Metrics => Request::Metrics,
     }
 }
 

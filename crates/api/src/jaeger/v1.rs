@@ -1,5 +1,6 @@
 //! The older API, which Jaeger's UI and Grafana's data source ask.
 
+use otlp::json::{Dialect, Request};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -181,7 +182,7 @@ pub(super) async fn transform(
 
 fn transformed(body: &[u8], pretty: bool) -> Result<Response> {
     let refuse = |error: otlp::Error| JaegerError::BadRequest(format!("cannot unmarshal OTLP : {error}"));
-    let request = otlp::traces::json_to_protobuf(body).map_err(refuse)?;
+    let request = otlp::json::to_protobuf(Request::Traces, Dialect::ProtoJson, body).map_err(refuse)?;
     let (batch, _) = otlp::traces::decode(&request, &otlp::traces::Limits::default()).map_err(refuse)?;
     // Traces in the order of their first spans.
     let mut traces: Vec<(TraceId, Vec<model::Span>)> = Vec::new();

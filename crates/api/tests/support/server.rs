@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test target uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "tests may, and this is a part of them")]
 
+use otlp::json::{self, Dialect};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -89,7 +90,12 @@ impl Server {
 
     /// Stores a request of OTLP/JSON as the receiver would.
     pub(crate) fn send(&self, request: &Value) {
-        let bytes = otlp::traces::json_to_protobuf(&serde_json::to_vec(request).unwrap()).unwrap();
+        let bytes = otlp::json::to_protobuf(
+            Request::Traces,
+            Dialect::ProtoJson,
+            &serde_json::to_vec(request).unwrap(),
+        )
+        .unwrap();
         let (batch, rejected) = otlp::traces::decode(&bytes, &otlp::traces::Limits::default()).unwrap();
         assert_eq!(rejected.count, 0, "{rejected:?}");
         self.context.traces.append(&batch).unwrap();

@@ -30,7 +30,8 @@ pub(super) enum Kind {
     /// `bytes` that stand in base 64: all others.
     Base64,
     Bool,
-    Enum,
+    /// By number; the names are those of protobuf's plain mapping.
+    Enum(&'static [(&'static str, i32)]),
     Uint32,
     Sint32,
     Fixed32,
@@ -47,7 +48,7 @@ impl Kind {
     pub(super) fn wire_type(self) -> u32 {
         match self {
             Self::String | Self::Hex | Self::Base64 | Self::Message(_) => wire::LENGTH,
-            Self::Bool | Self::Enum | Self::Uint32 | Self::Sint32 | Self::Int64 | Self::Uint64 => {
+            Self::Bool | Self::Enum(_) | Self::Uint32 | Self::Sint32 | Self::Int64 | Self::Uint64 => {
                 wire::VARINT
             }
             Self::Fixed64 | Self::Sfixed64 | Self::Double => wire::FIXED64,
@@ -71,7 +72,7 @@ impl Kind {
             Self::Hex => "a string of hexadecimal digits",
             Self::Base64 => "a string in base 64",
             Self::Bool => "true or false",
-            Self::Enum => "an integer, as OTLP/JSON writes enumerations",
+            Self::Enum(_) => "an integer, as OTLP/JSON writes enumerations",
             Self::Uint32 | Self::Sint32 | Self::Fixed32 => "a 32-bit integer",
             Self::Int64 | Self::Uint64 | Self::Fixed64 | Self::Sfixed64 => "a 64-bit integer",
             Self::Double => "a number",
@@ -183,7 +184,7 @@ static SPAN: Message = Message {
         one("parentSpanId", 4, Kind::Hex),
         one("flags", 16, Kind::Fixed32),
         one("name", 5, Kind::String),
-        one("kind", 6, Kind::Enum),
+        one("kind", 6, Kind::Enum(SPAN_KIND)),
         one("startTimeUnixNano", 7, Kind::Fixed64),
         one("endTimeUnixNano", 8, Kind::Fixed64),
         many("attributes", 9, Kind::Message(|| &KEY_VALUE)),
@@ -218,8 +219,10 @@ static LINK: Message = Message {
     ],
 };
 
-static STATUS: Message =
-    Message { name: "Status", fields: &[one("message", 2, Kind::String), one("code", 3, Kind::Enum)] };
+static STATUS: Message = Message {
+    name: "Status",
+    fields: &[one("message", 2, Kind::String), one("code", 3, Kind::Enum(STATUS_CODE))],
+};
 
 static RESOURCE_LOGS: Message = Message {
     name: "ResourceLogs",
@@ -244,7 +247,7 @@ static LOG_RECORD: Message = Message {
     fields: &[
         one("timeUnixNano", 1, Kind::Fixed64),
         one("observedTimeUnixNano", 11, Kind::Fixed64),
-        one("severityNumber", 2, Kind::Enum),
+        one("severityNumber", 2, Kind::Enum(SEVERITY)),
         one("severityText", 3, Kind::String),
         one("body", 5, Kind::Message(|| &ANY_VALUE)),
         many("attributes", 6, Kind::Message(|| &KEY_VALUE)),
@@ -296,7 +299,7 @@ static SUM: Message = Message {
     name: "Sum",
     fields: &[
         many("dataPoints", 1, Kind::Message(|| &NUMBER_DATA_POINT)),
-        one("aggregationTemporality", 2, Kind::Enum),
+        one("aggregationTemporality", 2, Kind::Enum(TEMPORALITY)),
         one("isMonotonic", 3, Kind::Bool),
     ],
 };
@@ -305,7 +308,7 @@ static HISTOGRAM: Message = Message {
     name: "Histogram",
     fields: &[
         many("dataPoints", 1, Kind::Message(|| &HISTOGRAM_DATA_POINT)),
-        one("aggregationTemporality", 2, Kind::Enum),
+        one("aggregationTemporality", 2, Kind::Enum(TEMPORALITY)),
     ],
 };
 
@@ -313,7 +316,7 @@ static EXPONENTIAL_HISTOGRAM: Message = Message {
     name: "ExponentialHistogram",
     fields: &[
         many("dataPoints", 1, Kind::Message(|| &EXPONENTIAL_HISTOGRAM_DATA_POINT)),
-        one("aggregationTemporality", 2, Kind::Enum),
+        one("aggregationTemporality", 2, Kind::Enum(TEMPORALITY)),
     ],
 };
 
@@ -404,3 +407,49 @@ static EXEMPLAR: Message = Message {
         one("traceId", 5, Kind::Hex),
     ],
 };
+
+const SPAN_KIND: &[(&str, i32)] = &[
+    ("SPAN_KIND_UNSPECIFIED", 0),
+    ("SPAN_KIND_INTERNAL", 1),
+    ("SPAN_KIND_SERVER", 2),
+    ("SPAN_KIND_CLIENT", 3),
+    ("SPAN_KIND_PRODUCER", 4),
+    ("SPAN_KIND_CONSUMER", 5),
+];
+
+const STATUS_CODE: &[(&str, i32)] =
+    &[("STATUS_CODE_UNSET", 0), ("STATUS_CODE_OK", 1), ("STATUS_CODE_ERROR", 2)];
+
+const TEMPORALITY: &[(&str, i32)] = &[
+    ("AGGREGATION_TEMPORALITY_UNSPECIFIED", 0),
+    ("AGGREGATION_TEMPORALITY_DELTA", 1),
+    ("AGGREGATION_TEMPORALITY_CUMULATIVE", 2),
+];
+
+const SEVERITY: &[(&str, i32)] = &[
+    ("SEVERITY_NUMBER_UNSPECIFIED", 0),
+    ("SEVERITY_NUMBER_TRACE", 1),
+    ("SEVERITY_NUMBER_TRACE2", 2),
+    ("SEVERITY_NUMBER_TRACE3", 3),
+    ("SEVERITY_NUMBER_TRACE4", 4),
+    ("SEVERITY_NUMBER_DEBUG", 5),
+    ("SEVERITY_NUMBER_DEBUG2", 6),
+    ("SEVERITY_NUMBER_DEBUG3", 7),
+    ("SEVERITY_NUMBER_DEBUG4", 8),
+    ("SEVERITY_NUMBER_INFO", 9),
+    ("SEVERITY_NUMBER_INFO2", 10),
+    ("SEVERITY_NUMBER_INFO3", 11),
+    ("SEVERITY_NUMBER_INFO4", 12),
+    ("SEVERITY_NUMBER_WARN", 13),
+    ("SEVERITY_NUMBER_WARN2", 14),
+    ("SEVERITY_NUMBER_WARN3", 15),
+    ("SEVERITY_NUMBER_WARN4", 16),
+    ("SEVERITY_NUMBER_ERROR", 17),
+    ("SEVERITY_NUMBER_ERROR2", 18),
+    ("SEVERITY_NUMBER_ERROR3", 19),
+    ("SEVERITY_NUMBER_ERROR4", 20),
+    ("SEVERITY_NUMBER_FATAL", 21),
+    ("SEVERITY_NUMBER_FATAL2", 22),
+    ("SEVERITY_NUMBER_FATAL3", 23),
+    ("SEVERITY_NUMBER_FATAL4", 24),
+];

@@ -17,31 +17,54 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::names::Signal;
 use crate::{Error, Result};
 use schema::{Field, Kind, Message};
 
+/// Which request a text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Request {
+    /// `ExportTraceServiceRequest`
+    Traces,
+    /// `ExportLogsServiceRequest`
+    Logs,
+    /// `ExportMetricsServiceRequest`
+    Metrics,
+}
+
+/// How strictly a text is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// OTLP/JSON as the specification has it.
+    Otlp,
+    /// Also what protobuf's plain JSON mapping writes: identifiers in base 64 and enumerations by name. For files that
+    /// other tools wrote.
+    ProtoJson,
+}
+
 /// Reads an `Export…ServiceRequest` in JSON and writes it in protobuf.
 ///
-/// Nesting is limited by `serde_json`, to 128 objects and lists.
-pub(crate) fn to_protobuf(signal: Signal, json: &[u8]) -> Result<Vec<u8>> {
-    let message = match signal {
-        Signal::Traces => &schema::TRACE_REQUEST,
-        Signal::Logs => &schema::LOGS_REQUEST,
-        Signal::Metrics => &schema::METRICS_REQUEST,
+/// Nesting is limited by `serde_json`, to 128 objects and lists. Identifiers of a wrong length are kept as they are:
+/// what decodes them leaves them out and says so.
+pub fn to_protobuf(request: Request, dialect: Dialect, json: &[u8]) -> Result<Vec<u8>> {
+    let message = match request {
+        Request::Traces => &schema::TRACE_REQUEST,
+        Request::Logs => &schema::LOGS_REQUEST,
+        Request::Metrics => &schema::METRICS_REQUEST,
     };
     // Protobuf is smaller than JSON, by half or more.
     let mut protobuf = Vec::with_capacity(json.len() / 2);
     let mut reader = serde_json::Deserializer::from_slice(json);
-    let result =
-        MessageSeed { message, out: &mut protobuf }.deserialize(&mut reader).and_then(|()| reader.end());
-    result.map_err(|error| Error::Malformed(format!("invalid OTLP JSON: {error}")))?;
+    let result = MessageSeed { message, dialect, out: &mut protobuf }
+        .deserialize(&mut reader)
+        .and_then(|()| reader.end());
+    result.map_err(|error| Error::Json(error.to_string()))?;
     Ok(protobuf)
 }
 
 /// Appends the fields of a message.
 struct MessageSeed<'a> {
     message: &'static Message,
+    dialect: Dialect,
     out: &'a mut Vec<u8>,
 }
 
@@ -61,16 +84,17 @@ impl<'de> Visitor<'de> for MessageSeed<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(known) = map.next_key_seed(KeySeed(self.message))? {
+        let Self { message, dialect, out } = self;
+        while let Some(known) = map.next_key_seed(KeySeed(message))? {
             match known {
                 None => {
                     map.next_value::<IgnoredAny>()?;
                 }
                 Some(field) if field.repeated => {
-                    map.next_value_seed(Nullable(RepeatedSeed { field, out: self.out }))?;
+                    map.next_value_seed(Nullable(RepeatedSeed { field, dialect, out }))?;
                 }
                 Some(field) => {
-                    map.next_value_seed(Nullable(ValueSeed { field, tagged: true, out: self.out }))?;
+                    map.next_value_seed(Nullable(ValueSeed { field, tagged: true, dialect, out }))?;
                 }
             }
         }
@@ -135,6 +159,7 @@ impl<'de, S: DeserializeSeed<'de, Value = ()>> Visitor<'de> for Nullable<S> {
 /// The elements of a repeated field; numbers are packed.
 struct RepeatedSeed<'a> {
     field: &'static Field,
+    dialect: Dialect,
     out: &'a mut Vec<u8>,
 }
 
@@ -154,13 +179,13 @@ impl<'de> Visitor<'de> for RepeatedSeed<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
-        let Self { field, out } = self;
+        let Self { field, dialect, out } = self;
         if field.kind.is_packed() {
             let start = wire::begin_nested(out, field.number);
-            while elements.next_element_seed(ValueSeed { field, tagged: false, out })?.is_some() {}
+            while elements.next_element_seed(ValueSeed { field, tagged: false, dialect, out })?.is_some() {}
             wire::end_nested(out, start);
         } else {
-            while elements.next_element_seed(ValueSeed { field, tagged: true, out })?.is_some() {}
+            while elements.next_element_seed(ValueSeed { field, tagged: true, dialect, out })?.is_some() {}
         }
         Ok(())
     }
@@ -170,6 +195,7 @@ impl<'de> Visitor<'de> for RepeatedSeed<'_> {
 struct ValueSeed<'a> {
     field: &'static Field,
     tagged: bool,
+    dialect: Dialect,
     out: &'a mut Vec<u8>,
 }
 
@@ -180,7 +206,8 @@ impl<'de> DeserializeSeed<'de> for ValueSeed<'_> {
         match self.field.kind {
             Kind::Message(message) => {
                 let start = wire::begin_nested(self.out, self.field.number);
-                MessageSeed { message: message(), out: self.out }.deserialize(deserializer)?;
+                MessageSeed { message: message(), dialect: self.dialect, out: self.out }
+                    .deserialize(deserializer)?;
                 wire::end_nested(self.out, start);
                 Ok(())
             }
@@ -256,7 +283,7 @@ impl Visitor<'_> for ValueSeed<'_> {
         match self.field.kind {
             Kind::String => wire::bytes(self.out, self.field.number, value.as_bytes()),
             Kind::Hex | Kind::Base64 => {
-                let decoded = scalar::binary(self.field.kind, value);
+                let decoded = scalar::binary(self.field.kind, self.dialect, value);
                 let decoded = decoded.ok_or_else(|| E::invalid_value(unexpected, &self))?;
                 wire::bytes(self.out, self.field.number, &decoded);
             }
@@ -264,7 +291,12 @@ impl Visitor<'_> for ValueSeed<'_> {
                 let parsed = scalar::double(value).ok_or_else(|| E::invalid_value(unexpected, &self))?;
                 self.number(parsed.to_bits());
             }
-            Kind::Enum => return Err(E::invalid_type(unexpected, &self)),
+            Kind::Enum(names) => {
+                let named =
+                    names.iter().find(|(name, _)| self.dialect == Dialect::ProtoJson && *name == value);
+                let (_, number) = named.ok_or_else(|| E::invalid_type(unexpected, &self))?;
+                return self.integer(i128::from(*number));
+            }
             _ => {
                 let parsed = value.parse().map_err(|_| E::invalid_value(unexpected, &self))?;
                 return self.integer(parsed);

@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
+use super::Dialect;
 use super::schema::Kind;
 
 /// Padding may be left out, as protobuf's JSON mapping allows.
@@ -17,7 +18,7 @@ pub(super) fn integer_bits(kind: Kind, value: i128) -> Option<u64> {
     match kind {
         Kind::Uint32 | Kind::Fixed32 => u32::try_from(value).ok().map(u64::from),
         // A negative 32-bit integer is written with the sign extended to 64 bits.
-        Kind::Enum => i32::try_from(value).ok().map(|value| i64::from(value) as u64),
+        Kind::Enum(_) => i32::try_from(value).ok().map(|value| i64::from(value) as u64),
         Kind::Sint32 => {
             i32::try_from(value).ok().map(|value| u64::from(((value << 1) ^ (value >> 31)) as u32))
         }
@@ -46,9 +47,12 @@ pub(super) fn double(text: &str) -> Option<f64> {
 }
 
 /// Bytes in hexadecimal or in base 64.
-pub(super) fn binary(kind: Kind, text: &str) -> Option<Vec<u8>> {
+///
+/// An identifier takes 32 or 16 digits in the one, 24 or 12 in the other, so the length tells them apart.
+pub(super) fn binary(kind: Kind, dialect: Dialect, text: &str) -> Option<Vec<u8>> {
+    let is_base64_id = dialect == Dialect::ProtoJson && matches!(text.len(), 12 | 24);
     match kind {
-        Kind::Hex => hex::decode(text).ok(),
+        Kind::Hex if !is_base64_id => hex::decode(text).ok(),
         _ => STANDARD.decode(text).or_else(|_| URL_SAFE.decode(text)).ok(),
     }
 }
