@@ -107,7 +107,7 @@ proptest! {
         let groups = group(&spans);
         let list = go::to_json(&JsonList(&groups, Dialect::Otlp)).unwrap();
         let json = [br#"{"resourceSpans":"#, &list[..], b"}"].concat();
-        let request = otlp::traces::json_to_protobuf(&json).unwrap();
+        let request = otlp::json::to_protobuf(otlp::json::Request::Traces, otlp::json::Dialect::ProtoJson, &json).unwrap();
         let (batch, rejected) = otlp::traces::decode(&request, &otlp::traces::Limits::default()).unwrap();
         prop_assert_eq!(rejected.count, 0, "{:?}", rejected);
         prop_assert_eq!(batch.to_spans(), spans);

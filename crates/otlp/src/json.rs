@@ -36,7 +36,8 @@ pub enum Request {
 pub enum Dialect {
     /// OTLP/JSON as the specification has it.
     Otlp,
-    /// Also what protobuf's plain JSON mapping writes: identifiers in base 64 and enumerations by name. For files that
+    /// Also what protobuf's plain JSON mapping writes: identifiers in base 64, enumerations by name, fields as the
+    /// proto file writes them. For files that
     /// other tools wrote.
     ProtoJson,
 }
@@ -85,7 +86,7 @@ impl<'de> Visitor<'de> for MessageSeed<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let Self { message, dialect, out } = self;
-        while let Some(known) = map.next_key_seed(KeySeed(message))? {
+        while let Some(known) = map.next_key_seed(KeySeed(message, dialect))? {
             match known {
                 None => {
                     map.next_value::<IgnoredAny>()?;
@@ -103,7 +104,7 @@ impl<'de> Visitor<'de> for MessageSeed<'_> {
 }
 
 /// Looks a key up without keeping it.
-struct KeySeed(&'static Message);
+struct KeySeed(&'static Message, Dialect);
 
 impl<'de> DeserializeSeed<'de> for KeySeed {
     type Value = Option<&'static Field>;
@@ -121,8 +122,24 @@ impl Visitor<'_> for KeySeed {
     }
 
     fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(self.0.fields.iter().find(|field| field.name == name))
+        let Self(message, dialect) = self;
+        let is_meant = |field: &&Field| {
+            field.name == name || (dialect == Dialect::ProtoJson && is_proto_name(name, field.name))
+        };
+        Ok(message.fields.iter().find(is_meant))
     }
+}
+
+/// Whether a name is how the proto file writes a field: `trace_id` for `traceId`.
+fn is_proto_name(name: &str, camel: &str) -> bool {
+    let mut letters = name.chars();
+    camel.chars().all(|letter| {
+        if letter.is_ascii_uppercase() {
+            letters.next() == Some('_') && letters.next() == Some(letter.to_ascii_lowercase())
+        } else {
+            letters.next() == Some(letter)
+        }
+    }) && letters.next().is_none()
 }
 
 /// `null` writes nothing.

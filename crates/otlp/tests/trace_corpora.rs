@@ -6,7 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use otlp::traces::{Limits, decode, json_to_protobuf};
+use otlp::json::{Dialect, Request, to_protobuf};
+use otlp::traces::{Limits, decode};
 use serde_json::Value as Json;
 use testkit::Corpus;
 
@@ -52,7 +53,7 @@ fn list<'a>(json: &'a Json, keys: &[&str]) -> &'a [Json] {
 /// Compares name, times and the texts of attributes with a plain reading of the JSON.
 fn check(file: &Path) -> Result<(), String> {
     let text = std::fs::read(file).map_err(|error| error.to_string())?;
-    let bytes = json_to_protobuf(&text).map_err(|error| error.to_string())?;
+    let bytes = to_protobuf(Request::Traces, Dialect::ProtoJson, &text).map_err(|error| error.to_string())?;
     let (batch, rejected) = decode(&bytes, &Limits::default()).map_err(|error| error.to_string())?;
     if rejected.count > 0 {
         return Err(rejected.message);
@@ -108,7 +109,7 @@ fn check(file: &Path) -> Result<(), String> {
 
 /// The example of the specification, in full.
 fn example(file: &Path) -> Result<(), String> {
-    let bytes = json_to_protobuf(&std::fs::read(file).unwrap()).unwrap();
+    let bytes = to_protobuf(Request::Traces, Dialect::ProtoJson, &std::fs::read(file).unwrap()).unwrap();
     let spans = decode(&bytes, &Limits::default()).unwrap().0.to_spans();
     let span = &spans[0];
     let got = format!(

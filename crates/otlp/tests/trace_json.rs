@@ -3,7 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests, where a panic is the report")]
 
 use model::{Span, SpanKind, StatusCode, Value};
-use otlp::traces::{Limits, decode, json_to_protobuf};
+use otlp::json::{Dialect, Request, to_protobuf};
+use otlp::traces::{Limits, decode};
+
+fn json_to_protobuf(text: &[u8]) -> otlp::Result<Vec<u8>> {
+    to_protobuf(Request::Traces, Dialect::ProtoJson, text)
+}
 
 fn spans(span: &str) -> Vec<Span> {
     let text = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{span}]}}]}}]}}"#);
@@ -22,7 +27,7 @@ fn every_way_to_write_a_field() {
     assert_eq!(spans(&format!("{{{hex}}}")), spans(&format!("{{{base64}}}")));
     let snake = r#""trace_id":"5b8efff798038103d269b633813fc60c","span_id":"eee19b7ec3c1b174","start_time_unix_nano":7"#;
     assert_eq!(spans(&format!("{{{snake}}}")), spans(&format!(r#"{{{hex},"startTimeUnixNano":"7"}}"#)));
-    for kind in [r#""SPAN_KIND_CLIENT""#, "3", r#""3""#, "3.0"] {
+    for kind in [r#""SPAN_KIND_CLIENT""#, "3", "3.0"] {
         assert_eq!(spans(&format!(r#"{{{hex},"kind":{kind}}}"#))[0].kind, SpanKind::Client);
     }
     for code in [r#""STATUS_CODE_ERROR""#, "2"] {
@@ -73,22 +78,22 @@ fn what_cannot_be_read_is_refused_with_its_place() {
     assert!(error("").contains("EOF"));
     assert!(error("[]").contains("line 1 column"));
     assert!(
-        error(r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"xyz!"}]}]}]}"#)
-            .contains("identifier")
+        error(r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"xyz!"}]}]}]}"#).contains("traceId")
     );
     assert!(
-        error(r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"startTimeUnixNano":-1}]}]}]}"#).contains("u64")
+        error(r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"startTimeUnixNano":-1}]}]}]}"#)
+            .contains("startTimeUnixNano")
     );
     assert!(
         error(r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"startTimeUnixNano":"1x"}]}]}]}"#)
-            .contains("u64")
+            .contains("startTimeUnixNano")
     );
     assert!(error(&format!("{{\"a\":{}", "[".repeat(100_000))).contains("EOF"));
     let deep = r#"{"arrayValue":{"values":["#.repeat(1000);
     let span = format!(r#"{{"attributes":[{{"value":{deep}"#);
     let text = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{span}"#);
     assert!(error(&text).contains("recursion limit"));
-    assert!(error(r#"{"resourceSpans":{}}"#).contains("expected a sequence"));
+    assert!(error(r#"{"resourceSpans":{}}"#).contains("resourceSpans"));
 }
 
 #[test]

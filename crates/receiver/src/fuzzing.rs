@@ -2,17 +2,17 @@
 //! takes more memory than it may.
 
 use bytes::Bytes;
+use otlp::json::{Dialect, Request};
 
 use crate::admission::Admission;
 use crate::coding::Coding;
 use crate::ingest::Format;
-use crate::names::Signal;
-use crate::{json, loki};
+use crate::loki;
 
 /// OTLP/JSON of each signal.
 pub fn otlp_json(data: &[u8]) {
-    for signal in Signal::ALL {
-        let _ = json::to_protobuf(signal, data);
+    for request in [Request::Traces, Request::Logs, Request::Metrics] {
+        let _ = otlp::json::to_protobuf(request, Dialect::Otlp, data);
     }
 }
 

@@ -11,7 +11,8 @@ use std::sync::{Arc, LazyLock};
 
 use common::Bench;
 use model::{TimeRange, TraceId};
-use otlp::traces::{Limits, decode, json_to_protobuf};
+use otlp::json::{Dialect, Request, to_protobuf};
+use otlp::traces::{Limits, decode};
 use serde_json::Value as Json;
 use testkit::Corpus;
 use tracestore::{Search, SpanFilter, Tag, TagMatch, TagScopes};
@@ -21,7 +22,9 @@ static STORES: LazyLock<Arc<[Bench; 2]>> = LazyLock::new(|| {
     let dir = testkit::conformance_dir().unwrap().join("jaeger/storage-integration/traces");
     let stores = [Bench::new(), Bench::new()];
     for entry in std::fs::read_dir(dir).unwrap() {
-        let bytes = json_to_protobuf(&std::fs::read(entry.unwrap().path()).unwrap()).unwrap();
+        let bytes =
+            to_protobuf(Request::Traces, Dialect::ProtoJson, &std::fs::read(entry.unwrap().path()).unwrap())
+                .unwrap();
         for bench in &stores {
             bench.store.append(&decode(&bytes, &Limits::default()).unwrap().0).unwrap();
         }
@@ -84,7 +87,8 @@ fn check(dir: &Path, fixture: &Json) -> Result<(), String> {
         .iter()
         .map(|name| {
             let path = dir.join(format!("traces/{}.json", name.as_str().unwrap()));
-            let bytes = json_to_protobuf(&std::fs::read(path).unwrap()).unwrap();
+            let bytes =
+                to_protobuf(Request::Traces, Dialect::ProtoJson, &std::fs::read(path).unwrap()).unwrap();
             let (batch, _) = decode(&bytes, &Limits::default()).unwrap();
             batch.spans()[0].trace_id
         })

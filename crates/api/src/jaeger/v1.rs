@@ -1,6 +1,5 @@
 //! The older API, which Jaeger's UI and Grafana's data source ask.
 
-use otlp::json::{Dialect, Request};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -10,6 +9,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use http::Uri;
 use model::{SpanKind, TimeRange, TraceId};
+use otlp::json;
 use tracestore::TraceStore;
 
 use super::answer::{JaegerError, Structured, StructuredError, json_response};
@@ -182,7 +182,7 @@ pub(super) async fn transform(
 
 fn transformed(body: &[u8], pretty: bool) -> Result<Response> {
     let refuse = |error: otlp::Error| JaegerError::BadRequest(format!("cannot unmarshal OTLP : {error}"));
-    let request = otlp::json::to_protobuf(Request::Traces, Dialect::ProtoJson, body).map_err(refuse)?;
+    let request = json::to_protobuf(json::Request::Traces, json::Dialect::ProtoJson, body).map_err(refuse)?;
     let (batch, _) = otlp::traces::decode(&request, &otlp::traces::Limits::default()).map_err(refuse)?;
     // Traces in the order of their first spans.
     let mut traces: Vec<(TraceId, Vec<model::Span>)> = Vec::new();
