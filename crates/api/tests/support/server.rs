@@ -3,7 +3,6 @@
 #![allow(dead_code, reason = "each test target uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "tests may, and this is a part of them")]
 
-use otlp::json::{self, Dialect};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,6 +13,7 @@ use axum::body::Body;
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use model::{Clock, ManualClock, SystemClock};
+use otlp::json::{self, Dialect};
 use serde_json::Value;
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -90,8 +90,8 @@ impl Server {
 
     /// Stores a request of OTLP/JSON as the receiver would.
     pub(crate) fn send(&self, request: &Value) {
-        let bytes = otlp::json::to_protobuf(
-            Request::Traces,
+        let bytes = json::to_protobuf(
+            json::Request::Traces,
             Dialect::ProtoJson,
             &serde_json::to_vec(request).unwrap(),
         )
