@@ -171,6 +171,8 @@ pub struct Limits {
     pub max_buckets: usize,
     /// Bytes of a metric's name.
     pub max_name_bytes: usize,
+    /// Bytes of a metric's description; what is longer is cut.
+    pub max_help_bytes: usize,
     /// Bytes of all labels of the batch together, with what each costs in memory.
     pub max_batch_bytes: usize,
 }
@@ -183,6 +185,7 @@ impl Default for Limits {
             max_label_bytes: 1 << 15,
             max_buckets: 4096,
             max_name_bytes: 1 << 10,
+            max_help_bytes: 1 << 12,
             max_batch_bytes: 256 << 20,
         }
     }
@@ -265,8 +268,9 @@ fn family(metric: Metric, out: &mut Points<'_>) {
             return;
         }
     };
-    let metadata =
-        Metadata { kind: metric_type, help: metric.description, unit: naming::unit_name(&metric.unit) };
+    let mut help = metric.description;
+    help.truncate(help.floor_char_boundary(out.config.limits.max_help_bytes));
+    let metadata = Metadata { kind: metric_type, help, unit: naming::unit_name(&metric.unit) };
     out.begin_family(Family { name, metadata }, temporality);
     match data {
         Data::Gauge(gauge) => out.numbers(gauge.data_points, false),

@@ -18,10 +18,16 @@ const MAX_METADATA_VARIANTS: usize = 16;
 /// Bytes of a family's metadata besides its texts.
 const METADATA_BYTES: usize = 128;
 
+/// Bytes that an exemplar takes usually, with its labels.
+const EXEMPLAR_BYTES: usize = 512;
+
 /// Everything in memory. Changed by one writer at a time, read by many.
 #[derive(Debug)]
 pub(crate) struct Head {
     max_series: usize,
+    /// Most bytes of metadata: past it, new families have none.
+    max_metadata_bytes: usize,
+    metadata_bytes: AtomicUsize,
     index: RwLock<Index>,
     metadata: RwLock<BTreeMap<String, Vec<Metadata>>>,
     exemplars: Mutex<Ring>,
@@ -40,9 +46,14 @@ pub(crate) struct Truncated {
 }
 
 impl Head {
-    pub(crate) fn new(max_series: usize, max_exemplars: usize) -> Self {
+    /// A head without anything. Exemplars and metadata, which do not go when memory runs short, get an eighth of it
+    /// each.
+    pub(crate) fn new(max_series: usize, max_exemplars: usize, memory_bytes: usize) -> Self {
+        let max_exemplars = max_exemplars.min(memory_bytes / 8 / EXEMPLAR_BYTES);
         Self {
             max_series,
+            max_metadata_bytes: memory_bytes / 8,
+            metadata_bytes: AtomicUsize::new(0),
             index: RwLock::default(),
             metadata: RwLock::default(),
             exemplars: Mutex::new(Ring::new(max_exemplars)),
@@ -87,7 +98,7 @@ impl Head {
             }
         }
         for (name, metadata) in record.metadata {
-            growth += self.add_metadata(name, metadata) as isize;
+            growth += self.add_metadata(name, metadata);
         }
         if !record.exemplars.is_empty() {
             let mut ring = self.exemplars.lock();
@@ -110,22 +121,25 @@ impl Head {
         self.bytes.fetch_add(bytes as usize, Ordering::Relaxed);
     }
 
-    fn add_metadata(&self, name: String, metadata: Metadata) -> usize {
+    fn add_metadata(&self, name: String, metadata: Metadata) -> isize {
         let mut families = self.metadata.write();
-        let room = families.len() < self.max_series;
-        if !room && !families.contains_key(&name) {
+        let bytes = metadata_bytes(&name, &metadata);
+        if self.metadata_bytes.load(Ordering::Relaxed) + bytes > self.max_metadata_bytes {
             return 0;
         }
-        let bytes = name.len() + metadata.help.len() + metadata.unit.len() + METADATA_BYTES;
+        let name_bytes = name.len();
         let variants = families.entry(name).or_default();
         if variants.contains(&metadata) {
             return 0;
         }
+        let mut growth = bytes as isize;
         if variants.len() == MAX_METADATA_VARIANTS {
-            variants.remove(0);
+            let oldest = variants.remove(0);
+            growth -= (name_bytes + oldest.help.len() + oldest.unit.len() + METADATA_BYTES) as isize;
         }
         variants.push(metadata);
-        bytes
+        self.metadata_bytes.fetch_add(growth as usize, Ordering::Relaxed);
+        growth
     }
 
     /// Puts back a series of a checkpoint.
@@ -261,11 +275,11 @@ impl Head {
         self.metadata.write().retain(|name, variants| {
             let used = is_used(name);
             if !used {
-                let of = |it: &Metadata| name.len() + it.help.len() + it.unit.len() + METADATA_BYTES;
-                bytes += variants.iter().map(of).sum::<usize>();
+                bytes += variants.iter().map(|metadata| metadata_bytes(name, metadata)).sum::<usize>();
             }
             used
         });
+        self.metadata_bytes.fetch_sub(bytes, Ordering::Relaxed);
         bytes
     }
 
@@ -285,4 +299,8 @@ impl Head {
         })?;
         Some(last.0 + 1)
     }
+}
+
+fn metadata_bytes(name: &str, metadata: &Metadata) -> usize {
+    name.len() + metadata.help.len() + metadata.unit.len() + METADATA_BYTES
 }

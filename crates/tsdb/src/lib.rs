@@ -228,7 +228,7 @@ impl Tsdb {
 
 impl Inner {
     fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Self> {
-        let head = Head::new(config.max_series, config.max_exemplars);
+        let head = Head::new(config.max_series, config.max_exemplars, config.memory_bytes);
         let loaded = checkpoint::load(&config.wal_dir, &head)?;
         if let Some(loaded) = loaded.filter(|loaded| loaded.damaged > 0) {
             let path = checkpoint::path(&config.wal_dir);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use hashbrown::hash_map::Entry;
 use hashbrown::{HashMap, HashSet};
 use model::{Batch, DataPoint, Histogram, Labels, SampleValue, SeriesSample, Temporality};
 
@@ -70,8 +71,38 @@ struct Target {
 #[derive(Debug)]
 struct Pending {
     tail: Option<Tail>,
-    /// Positions in the record by time, so that a time that comes twice is seen.
-    at: BTreeMap<i64, usize>,
+    times: Times,
+}
+
+/// Positions in the record by time, so that a time that comes twice is seen. Nearly always there is one.
+#[derive(Debug)]
+enum Times {
+    One(i64, usize),
+    Many(BTreeMap<i64, usize>),
+}
+
+impl Times {
+    fn get(&self, time_ms: i64) -> Option<usize> {
+        match self {
+            Self::One(known_ms, position) => (*known_ms == time_ms).then_some(*position),
+            Self::Many(positions) => positions.get(&time_ms).copied(),
+        }
+    }
+
+    fn insert(&mut self, time_ms: i64, position: usize) {
+        match self {
+            Self::One(first_ms, first) => {
+                *self = Self::Many(BTreeMap::from([(*first_ms, *first), (time_ms, position)]));
+            }
+            Self::Many(positions) => _ = positions.insert(time_ms, position),
+        }
+    }
+
+    fn remove(&mut self, time_ms: i64) {
+        if let Self::Many(positions) = self {
+            positions.remove(&time_ms);
+        }
+    }
 }
 
 /// A series of `pending` before a sample was added.
@@ -94,6 +125,8 @@ pub(crate) struct Plan<'a> {
     /// What the current data point changed in `pending`.
     changes: Vec<Change>,
     families: HashSet<usize>,
+    /// The series of the current data point's samples; kept for its memory.
+    targets: Vec<Target>,
     bytes: usize,
 }
 
@@ -110,6 +143,7 @@ impl<'a> Plan<'a> {
             pending: HashMap::new(),
             changes: Vec::new(),
             families: HashSet::new(),
+            targets: Vec::new(),
             bytes: 0,
         }
     }
@@ -168,10 +202,19 @@ impl<'a> Plan<'a> {
         if label_bytes > MAX_POINT_LABEL_BYTES {
             return Err(Refusal::TooLarge);
         }
-        let targets =
-            point.samples.iter().map(|sample| self.target(&sample.labels)).collect::<Result<Vec<_>, _>>()?;
-        let continues = self.continues(point, &targets)?;
-        for (sample, target) in point.samples.iter().zip(&targets) {
+        let mut targets = std::mem::take(&mut self.targets);
+        targets.clear();
+        let result = self.try_samples(point, &mut targets);
+        self.targets = targets;
+        result
+    }
+
+    fn try_samples(&mut self, point: &'a DataPoint, targets: &mut Vec<Target>) -> Result<(), Refusal> {
+        for sample in &point.samples {
+            targets.push(self.target(&sample.labels)?);
+        }
+        let continues = self.continues(point, targets)?;
+        for (sample, target) in point.samples.iter().zip(&*targets) {
             self.sample(point, sample, target, continues)?;
         }
         Ok(())
@@ -255,11 +298,16 @@ impl<'a> Plan<'a> {
         let position = self.record.samples.len();
         let was_pending = self.pending.contains_key(&target.id);
         self.changes.push(Change { series: target.id, was_pending, tail: tail.clone() });
-        let new = || Pending { tail: tail.clone(), at: BTreeMap::new() };
-        let pending = self.pending.entry(target.id).or_insert_with(new);
-        pending.at.insert(point.time_ms, position);
-        if newest {
-            pending.tail = Some(Tail { time_ms: point.time_ms, value: value.clone(), start_ms });
+        let tail =
+            if newest { Some(Tail { time_ms: point.time_ms, value: value.clone(), start_ms }) } else { tail };
+        match self.pending.entry(target.id) {
+            Entry::Vacant(slot) => {
+                slot.insert(Pending { tail, times: Times::One(point.time_ms, position) });
+            }
+            Entry::Occupied(mut pending) => {
+                pending.get_mut().tail = tail;
+                pending.get_mut().times.insert(point.time_ms, position);
+            }
         }
         self.max_time_ms = self.max_time_ms.max(point.time_ms);
         self.record.samples.push(RefSample { series: target.id, time_ms: point.time_ms, start_ms, value });
@@ -268,9 +316,9 @@ impl<'a> Plan<'a> {
 
     /// The value of a series at a time, in the head or in what the batch has added.
     fn at(&self, target: &Target, time_ms: i64) -> Option<SampleValue> {
-        let pending = self.pending.get(&target.id).and_then(|pending| pending.at.get(&time_ms));
+        let pending = self.pending.get(&target.id).and_then(|pending| pending.times.get(time_ms));
         match pending {
-            Some(position) => Some(self.record.samples[*position].value.clone()),
+            Some(position) => Some(self.record.samples[position].value.clone()),
             None => target.known.as_ref()?.data.lock().at(time_ms),
         }
     }
@@ -282,7 +330,7 @@ impl<'a> Plan<'a> {
             match self.pending.get_mut(&change.series) {
                 Some(pending) if change.was_pending => {
                     pending.tail = change.tail;
-                    pending.at.remove(&sample.time_ms);
+                    pending.times.remove(sample.time_ms);
                 }
                 _ => _ = self.pending.remove(&change.series),
             }
