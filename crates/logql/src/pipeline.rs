@@ -126,6 +126,11 @@ impl Pipeline {
         !self.labels.is_empty()
     }
 
+    /// All values that every entry of the result has, with the names under which it has them.
+    pub fn required_values(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.equalities.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// A value that every entry of the result has under a name, if the query says so by `| name="value"`: what an
     /// index can be asked for before anything is read.
     pub fn required_value(&self, name: &str) -> Option<&str> {

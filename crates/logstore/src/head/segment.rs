@@ -135,6 +135,11 @@ impl Segment {
         &self.lines[start as usize..self.line_ends[row as usize] as usize]
     }
 
+    /// Whether the text is a name or a value of an entry's structured metadata; "no" is certain.
+    pub(crate) fn has_text(&self, text: &str) -> bool {
+        self.symbols.find(text).is_some()
+    }
+
     /// Names with values, by name.
     pub(crate) fn metadata(&self, row: RowId) -> impl Iterator<Item = (&str, &str)> {
         let start = row.checked_sub(1).map_or(0, |before| self.metadata_ends[before as usize]);
@@ -144,11 +149,15 @@ impl Segment {
 }
 
 impl Symbols {
+    fn find(&self, text: &str) -> Option<SymbolId> {
+        self.by_text.find(HASHER.hash_one(text), |&id| self.get(id) == text).copied()
+    }
+
     fn intern(&mut self, text: &str) -> SymbolId {
-        let hash = HASHER.hash_one(text);
-        if let Some(id) = self.by_text.find(hash, |&id| symbol(&self.text, &self.ends, id) == text) {
-            return *id;
+        if let Some(id) = self.find(text) {
+            return id;
         }
+        let hash = HASHER.hash_one(text);
         let id = self.ends.len() as SymbolId;
         self.text.push_str(text);
         self.ends.push(self.text.len() as u32);

@@ -49,6 +49,15 @@ fn selected(generation: &Generation, matchers: &[Matcher]) -> Vec<(StreamId, Arc
 }
 
 impl SegmentPiece<'_> {
+    /// Whether an entry may have every value that the query wants of structured metadata: a trace's identifier is in few
+    /// segments.
+    fn may_satisfy(&self, select: &Select<'_>) -> bool {
+        select.pipeline.required_values().all(|(name, value)| {
+            let of_streams = self.streams.iter().any(|(_, labels)| !labels.get(name).is_empty());
+            of_streams || self.segment.has_text(value)
+        })
+    }
+
     pub(super) fn scan(
         &self,
         source: u32,
@@ -57,6 +66,9 @@ impl SegmentPiece<'_> {
         collector: &mut Collector,
     ) -> Result<()> {
         let segment = self.segment;
+        if !self.may_satisfy(select) {
+            return Ok(());
+        }
         collector.stats.head_segments += 1;
         let mut candidates: Vec<(i64, RowId, usize)> = Vec::new();
         for (stream, (id, _)) in self.streams.iter().enumerate() {

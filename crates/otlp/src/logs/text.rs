@@ -1,9 +1,12 @@
 //! Attribute values and bodies as text, as the collector's data model prints them: strings as they are, numbers as
-//! ECMAScript prints them, bytes in base64, lists and maps as JSON with sorted keys.
+//! ECMAScript prints them, bytes in base64, lists and maps as JSON with sorted keys and nothing escaped for HTML, which is
+//! where it differs from [`crate::value::to_text`].
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValueList, any_value::Value};
 
 /// The text of a value; empty where there is none.
@@ -14,7 +17,7 @@ pub fn of(value: Option<&AnyValue>) -> String {
         Value::BoolValue(truth) => truth.to_string(),
         Value::IntValue(number) => number.to_string(),
         Value::DoubleValue(number) => float(*number),
-        Value::BytesValue(bytes) => base64(bytes),
+        Value::BytesValue(bytes) => STANDARD.encode(bytes),
         Value::ArrayValue(_) | Value::KvlistValue(_) => {
             let mut json = String::new();
             // A number that JSON cannot express leaves the text empty, as it does upstream.
@@ -32,7 +35,7 @@ fn write_json(value: &Value, json: &mut String) -> Result<(), ()> {
         Value::IntValue(number) => _ = write!(json, "{number}"),
         Value::DoubleValue(number) if number.is_finite() => json.push_str(&float(*number)),
         Value::DoubleValue(_) => return Err(()),
-        Value::BytesValue(bytes) => write_string(&base64(bytes), json),
+        Value::BytesValue(bytes) => write_string(&STANDARD.encode(bytes), json),
         Value::ArrayValue(array) => {
             json.push('[');
             for (index, item) in array.values.iter().enumerate() {
@@ -110,20 +113,6 @@ fn float(number: f64) -> String {
     number.to_string()
 }
 
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let byte = |index: usize| u32::from(chunk.get(index).copied().unwrap_or(0));
-        let group = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for sextet in 0..4 {
-            let digit = group >> (18 - 6 * sextet) & 63;
-            text.push(if sextet > chunk.len() { '=' } else { char::from(ALPHABET[digit as usize]) });
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use opentelemetry_proto::tonic::common::v1::{ArrayValue, KeyValue};
@@ -148,14 +137,6 @@ mod tests {
             (f64::INFINITY, "Infinity"),
         ] {
             assert_eq!(float(number), text);
-        }
-    }
-
-    #[test]
-    fn bytes_print_as_base64() {
-        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")]
-        {
-            assert_eq!(base64(bytes.as_bytes()), text);
         }
     }
 
