@@ -21,7 +21,11 @@ pub(super) fn layer(format: LogFormat) -> impl Layer<Registry> + Send + Sync {
     let colour = format == LogFormat::Text
         && std::io::stdout().is_terminal()
         && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    tracing_subscriber::fmt::layer().with_ansi(colour).event_format(Lines { format })
+    tracing_subscriber::fmt::layer()
+        .with_ansi(colour)
+        // Complaints about a console that is gone would go to a console that is gone, and end the thread.
+        .log_internal_errors(false)
+        .event_format(Lines { format })
 }
 
 struct Lines {
