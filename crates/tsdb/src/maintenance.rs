@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
@@ -139,11 +139,16 @@ impl Drop for Keeper {
 }
 
 fn keep(inner: &Weak<Inner>, shared: &Shared) {
+    let mut failed = false;
     loop {
+        let until = Instant::now() + INTERVAL;
         {
             let mut state = shared.state.lock();
-            if !state.stopping && !state.woken {
-                shared.changed.wait_for(&mut state, INTERVAL);
+            // After a failure nobody's hurry counts: a full disk is not emptied by trying at every write.
+            while !state.stopping && (failed || !state.woken) {
+                if shared.changed.wait_until(&mut state, until).timed_out() {
+                    break;
+                }
             }
             if state.stopping {
                 return;
@@ -151,7 +156,9 @@ fn keep(inner: &Weak<Inner>, shared: &Shared) {
             state.woken = false;
         }
         let Some(inner) = inner.upgrade() else { return };
-        if let Err(error) = inner.maintain() {
+        let result = inner.maintain();
+        failed = result.is_err();
+        if let Err(error) = result {
             tracing::error!(%error, "the metrics store's background work failed; it is tried again");
         }
     }

@@ -1,0 +1,91 @@
+//! Whatever is asked: an answer or an error with a place in the query, never a panic; and what is written is read back.
+
+use std::fmt::Write;
+
+use model::labels::Quoted;
+use model::{MatchOp, Matcher};
+use promql::{At, Expr, parse, parse_selector};
+use proptest::prelude::*;
+
+/// Pieces that queries are made of, so that many of them get far.
+const PIECES: [&str; 44] = [
+    "up", "sum", "rate", "by", "offset", "start", "end", "step", "inf", "nan", "bool", "on", "{", "}", "(",
+    ")", "[", "]", ":", ",", "=", "!=", "=~", "!~", "==", "<", "+", "-", "*", "^", "@", "\"a\"", "'b\\n'",
+    "`c`", "\"\\x4", "5m", "1h30m", "0x1F", ".5e3", "1_0", " ", "\n", "#", "ä",
+];
+
+fn check(query: &str) -> Result<(), TestCaseError> {
+    for error in [parse(query).err(), parse_selector(query).err()].into_iter().flatten() {
+        prop_assert!(
+            error.span.start <= query.len() && error.span.end <= query.len(),
+            "{query:?}: {error:?}"
+        );
+        prop_assert!(error.to_string().contains(": parse error: "));
+    }
+    Ok(())
+}
+
+fn matcher() -> impl Strategy<Value = Matcher> {
+    let op = prop_oneof![
+        Just(MatchOp::Equal),
+        Just(MatchOp::NotEqual),
+        Just(MatchOp::Regex),
+        Just(MatchOp::NotRegex)
+    ];
+    ("[a-zA-Z_][a-zA-Z0-9_]{0,8}|[^\u{fffd}]{1,6}", op, "[^\u{fffd}]{0,8}").prop_map(|(name, op, value)| {
+        Matcher::new(name.clone(), op, value).unwrap_or_else(|_| {
+            Matcher::new(name, MatchOp::Equal, "no expression").expect("a text is always a matcher")
+        })
+    })
+}
+
+/// A selector in quotes throughout.
+fn written(matchers: &[Matcher]) -> String {
+    let each = matchers.iter().map(|matcher| {
+        format!("{}{}{}", Quoted(matcher.name()), matcher.op().as_str(), Quoted(matcher.value()))
+    });
+    format!("{{{}}}", each.collect::<Vec<_>>().join(", "))
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused(query in any::<String>()) {
+        check(&query)?;
+    }
+
+    #[test]
+    fn any_pieces_are_read_or_refused(pieces in prop::collection::vec(prop::sample::select(PIECES.as_slice()), 0..14)) {
+        check(&pieces.concat())?;
+        check(&pieces.join(" "))?;
+    }
+
+    #[test]
+    fn selectors_are_read_back(
+        matchers in prop::collection::vec(matcher(), 0..5),
+        offset in -1_000_000..1_000_000_i64,
+        at in prop::option::of(-1_000_000..1_000_000_i64),
+        range in prop::option::of(1..1_000_000_i64),
+    ) {
+        let selector = written(&matchers);
+        prop_assert_eq!(parse_selector(&selector), Ok(matchers.clone()));
+        // Something has to be selected.
+        let mut query = format!("{{__name__=\"up\", {}", &selector[1..]);
+        if let Some(range) = range {
+            _ = write!(query, "[{range}ms]");
+        }
+        if offset != 0 {
+            let sign = if offset < 0 { "-" } else { "" };
+            _ = write!(query, " offset {sign}{}ms", offset.abs());
+        }
+        if let Some(at) = at {
+            _ = write!(query, " @ {at}");
+        }
+        let (vector, read_range) = match parse(&query) {
+            Ok(Expr::Vector(vector)) => (vector, None),
+            Ok(Expr::Matrix(matrix)) => (matrix.vector, Some(matrix.range_ms)),
+            other => return Err(TestCaseError::fail(format!("{query:?}: {other:?}"))),
+        };
+        prop_assert_eq!(&vector.matchers[1..], matchers.as_slice());
+        prop_assert_eq!((vector.offset_ms, vector.at, read_range), (offset, at.map(|at| At::Time(at * 1000)), range));
+    }
+}
