@@ -87,14 +87,17 @@ impl Door {
     }
 
     /// The sum of a counter over the series that have all these label values.
-    pub(crate) fn counted(&self, name: &str, values: &[&str]) -> f64 {
+    pub(crate) fn counted(&self, name: &str, values: &[&str]) -> i64 {
         let families = self.registry.gather();
-        let metrics = families.iter().filter(|family| family.name() == name).flat_map(|f| f.get_metric());
+        let metrics = families
+            .iter()
+            .filter(|family| family.name() == name)
+            .flat_map(prometheus::proto::MetricFamily::get_metric);
         metrics
             .filter(|metric| {
                 values.iter().all(|value| metric.get_label().iter().any(|label| label.value() == *value))
             })
-            .map(|metric| metric.get_counter().get_value() + metric.get_gauge().get_value())
+            .map(|metric| (metric.get_counter().get_value() + metric.get_gauge().get_value()) as i64)
             .sum()
     }
 }
