@@ -166,13 +166,20 @@ impl Index {
         self.tags[scope as usize].entry(key.to_owned()).or_default()
     }
 
+    /// Whether another value of a key would change nothing.
+    pub(crate) fn has_enough(&self, scope: TagScope, key: &str) -> bool {
+        self.tags[scope as usize]
+            .get(key)
+            .is_some_and(|values| values.more && values.values.len() >= self.limit)
+    }
+
     pub(crate) fn add_value(&mut self, scope: TagScope, key: &str, value: &Value) {
-        let limit = self.limit;
-        let values = self.add_key(scope, key);
-        if values.more && values.values.len() >= limit {
+        if self.has_enough(scope, key) {
             return;
         }
+        let limit = self.limit;
         let json = codec::to_json(value);
+        let values = self.add_key(scope, key);
         if json.len() > STORED_VALUE_BYTES && limit == STORED_VALUES {
             values.more = true;
         } else {

@@ -29,6 +29,8 @@ pub(crate) const MAX_ROWS: usize = 1 << 16;
 const MAX_BYTES: usize = 32 << 20;
 /// Marks a word that is followed by a place in the bytes beside; otherwise it is the number of an attribute.
 const BESIDE: u32 = 1 << 31;
+/// Key of the field `string_value` in the bytes of an `AnyValue`.
+const TEXT_FIELD: u8 = 0x0a;
 /// No further row of a trace.
 const NONE: u32 = u32::MAX;
 

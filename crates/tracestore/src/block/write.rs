@@ -6,7 +6,7 @@ use std::io::{BufWriter, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use model::{TimeRange, TraceId};
 use parquet::data_type::{
     ByteArray, ByteArrayType, DataType, FixedLenByteArray, FixedLenByteArrayType, Int64Type,
@@ -294,11 +294,17 @@ impl<'a, W: std::io::Write + Send> RowGroupWriter<'a, W> {
     }
 
     fn fixed<const N: usize>(&mut self, get: impl Fn(&Segment, u32) -> Option<[u8; N]>) -> Outcome {
+        // Identifiers of many rows share a piece of memory.
+        let mut pool = BytesMut::new();
         self.column::<FixedLenByteArrayType>(|at, segment, cells| {
-            let value = get(segment, at.row);
-            cells.optional(
-                value.map(|id| FixedLenByteArray::from(ByteArray::from(Bytes::copy_from_slice(&id)))),
-            );
+            let value = get(segment, at.row).map(|id| {
+                if pool.capacity() < N {
+                    pool.reserve(BATCH_ROWS * N);
+                }
+                pool.extend_from_slice(&id);
+                FixedLenByteArray::from(ByteArray::from(pool.split().freeze()))
+            });
+            cells.optional(value);
         })
     }
 
@@ -338,9 +344,10 @@ impl<'a, W: std::io::Write + Send> RowGroupWriter<'a, W> {
         self.column::<ByteArrayType>(|at, segment, cells| {
             cells.repeated(segment.cells(at.row).map(|(_, cell)| {
                 let text = || codec::to_typed_text(&cell.value(segment)).1;
-                match cell {
-                    Cell::Pair(pair) => texts.get(at.segment, pair, text),
-                    Cell::Bytes(_) => text().into_bytes().into(),
+                match (cell, cell.plain_text()) {
+                    (Cell::Pair(pair), _) => texts.get(at.segment, pair, text),
+                    (_, Some(plain)) => Bytes::copy_from_slice(plain).into(),
+                    (_, None) => text().into_bytes().into(),
                 }
             }));
         })
@@ -358,6 +365,7 @@ impl<'a, W: std::io::Write + Send> RowGroupWriter<'a, W> {
                         Cell::Pair(pair) => {
                             *kinds[at.segment as usize][pair as usize].get_or_insert_with(letter)
                         }
+                        Cell::Bytes(_) if cell.plain_text().is_some() => 's',
                         Cell::Bytes(_) => letter(),
                     }
                 })

@@ -3,8 +3,9 @@
 use model::{Event, Link, Resource, Scope, SpanId, SpanKind, StatusCode, TraceId, Value};
 use otlp::traces::value_of;
 
-use super::Segment;
+use super::insert::read_varint;
 use super::read::Word;
+use super::{Segment, TEXT_FIELD};
 
 /// A value of an attribute.
 #[derive(Debug, Clone, Copy)]
@@ -15,7 +16,14 @@ pub(crate) enum Cell<'a> {
     Bytes(&'a [u8]),
 }
 
-impl Cell<'_> {
+impl<'a> Cell<'a> {
+    /// The text, where the bytes are those of a text as every encoder writes it.
+    pub(crate) fn plain_text(self) -> Option<&'a [u8]> {
+        let Self::Bytes([TEXT_FIELD, rest @ ..]) = self else { return None };
+        let (length, text) = read_varint(rest);
+        (text.len() == length as usize).then_some(text)
+    }
+
     /// The value itself.
     pub(crate) fn value(self, segment: &Segment) -> Value {
         match self {

@@ -3,9 +3,9 @@
 use model::{SpanKind, StatusCode};
 use otlp::traces::value_of;
 
-use super::Segment;
 use super::insert::write_varint;
 use super::read::Word;
+use super::{Segment, TEXT_FIELD};
 use crate::filter::Region;
 use crate::search::{SpanFilter, Tag, TagMatch};
 
@@ -46,9 +46,6 @@ impl TagScan<'_> {
         }
     }
 }
-
-/// Key of the field `string_value` in an `AnyValue`.
-const TEXT_FIELD: u8 = 0x0a;
 
 impl Segment {
     /// Prepares a scan; `None` if no row can satisfy the filter.

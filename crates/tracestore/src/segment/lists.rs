@@ -115,7 +115,7 @@ impl Segment {
             _ => None,
         };
         let mut pairs = vec![false; self.pairs.len()];
-        // Keys whose values are written beside, when only the keys are asked for.
+        // Keys that need no further look.
         let mut keys = vec![false; self.strings.len()];
         for words in words {
             if !want.values() && words.iter().all(|word| word & BESIDE == 0) {
@@ -128,10 +128,16 @@ impl Segment {
                 match word {
                     Word::Pair(pair) => pairs[pair as usize] = true,
                     Word::Beside(key, value) => {
-                        if want.values() && wanted_key.is_none_or(|wanted| wanted == key) {
-                            into.add_value(scope, self.strings.get(key), &value_of(value));
+                        let is_wanted = want.values() && wanted_key.is_none_or(|wanted| wanted == key);
+                        // Once a key has enough values, its further ones are not even read.
+                        if is_wanted && !keys[key as usize] {
+                            let name = self.strings.get(key);
+                            into.add_value(scope, name, &value_of(value));
+                            keys[key as usize] = into.has_enough(scope, name);
                         }
-                        keys[key as usize] = true;
+                        if !want.values() {
+                            keys[key as usize] = true;
+                        }
                     }
                 }
             }
