@@ -11,8 +11,9 @@ use crate::lexer::{self, Kind, Token};
 
 /// Longest query, in bytes.
 const MAX_BYTES: usize = 131_072;
-/// Deepest nesting; each level takes stack.
-const MAX_DEPTH: usize = 200;
+/// Deepest nesting, and most operators in a row; each takes stack, here and wherever a query is walked.
+const MAX_DEPTH: usize = 100;
+const MAX_CHAIN: usize = 300;
 
 type Result<T> = std::result::Result<T, ParseError>;
 
@@ -192,6 +193,15 @@ impl Parser {
         let result = parse(self);
         self.depth -= 1;
         result
+    }
+
+    /// Counts an operator of a row of them.
+    fn chained(count: &mut usize) -> Result<()> {
+        *count += 1;
+        if *count > MAX_CHAIN {
+            return Err(ParseError::nowhere(format!("more than {MAX_CHAIN} operators in a row")));
+        }
+        Ok(())
     }
 
     /// Names between parentheses, perhaps none.

@@ -195,7 +195,9 @@ impl Parser {
 
     fn label_filter_above(&mut self, binding: u8) -> Result<LabelFilter> {
         let mut left = self.label_condition()?;
+        let mut chain = 0;
         loop {
+            Self::chained(&mut chain)?;
             let (word, own_binding) = match self.peek() {
                 Kind::Word("or") => ("or", 1),
                 Kind::Word("and") => ("and", 2),

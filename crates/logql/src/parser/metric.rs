@@ -26,10 +26,12 @@ impl Parser {
 
     fn expr_above(&mut self, binding: u8) -> Result<Expr> {
         let mut left = self.operand()?;
+        let mut chain = 0;
         while let Some((op, own_binding, right_associative)) = binary_op(self.peek()) {
             if own_binding <= binding {
                 break;
             }
+            Self::chained(&mut chain)?;
             self.next();
             let modifier = self.modifier()?;
             let right = self.expr(if right_associative { own_binding - 1 } else { own_binding })?;
