@@ -293,7 +293,7 @@ fn a_request_under_way_at_the_stop_is_answered_and_kept() {
     under_way.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(stack.ended(Duration::from_secs(10)).success());
-    assert!(stack.said().contains("1 requests finished"), "{}", stack.said());
+    assert!(stack.said().contains("1 request finished"), "{}", stack.said());
 
     let again = Stack::up_at(stack.offset, dir.path(), &["--no-demo"]).unwrap();
     assert_eq!(trace_spans(&again, trace_id), 1);

@@ -206,6 +206,7 @@ fn stopped_text(stopped: &Stopped) -> String {
     }
     let drained = match (stopped.drained, stopped.abandoned) {
         (0, 0) => "nothing under way".to_owned(),
+        (1, 0) => "1 request finished".to_owned(),
         (drained, 0) => format!("{drained} requests finished"),
         (drained, abandoned) => format!("{drained} requests finished, {abandoned} cut off unanswered"),
     };

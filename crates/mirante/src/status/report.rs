@@ -83,13 +83,13 @@ impl Report {
     }
 
     fn headline(&self) -> String {
-        let state = if self.ok() { "is up" } else { "is up, but not all of it" };
+        let state = if self.ok() { "runs" } else { "runs, but not all of it" };
         let mut text = format!("Mirante {state}");
         if let Some(holder) = &self.target.holder {
             text += &format!(": process {}, version {}", holder.pid, holder.version);
         }
         if let Some(uptime) = self.uptime() {
-            text += &format!(", since {}", show_duration(uptime));
+            text += &format!(", up for {}", show_duration(uptime));
         }
         if let Some(resident) = self.resident_bytes() {
             text += &format!(", {} resident", show_bytes(resident));

@@ -20,7 +20,8 @@ pub(super) async fn lines(client: &Client, loki: &str, sent: &Sent) -> anyhow::R
     let answer = get_json(client, &url, &[("query", &query), ("since", &since), ("limit", "100")]).await?;
     let lines = count(&answer).context("the answer is not shaped like Loki's")?;
     ensure!(lines > 0, "no line with the trace id");
-    Ok(format!("{lines} lines with the trace id"))
+    let word = if lines == 1 { "line" } else { "lines" };
+    Ok(format!("{lines} {word} with the trace id"))
 }
 
 fn count(answer: &Value) -> Option<usize> {

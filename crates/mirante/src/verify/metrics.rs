@@ -29,7 +29,9 @@ pub(super) fn more_than(before: f64, now: f64) -> anyhow::Result<String> {
 
 fn sum(answer: &Value) -> Option<f64> {
     let series = answer["data"]["result"].as_array()?;
-    series.iter().map(|series| series["value"][1].as_str()?.parse::<f64>().ok()).sum()
+    let mut counts = series.iter().map(|series| series["value"][1].as_str()?.parse::<f64>().ok());
+    // The standard library's sum of nothing is -0, which would show.
+    counts.try_fold(0.0, |sum, count| Some(sum + count?))
 }
 
 #[cfg(test)]
@@ -50,7 +52,7 @@ mod tests {
         let series = |value: &str| json!({"metric": {}, "value": [1.5, value]});
         let answer = json!({"data": {"resultType": "vector", "result": [series("2"), series("40")]}});
         assert_eq!(sum(&answer), Some(42.0));
-        assert_eq!(sum(&json!({"data": {"result": []}})), Some(0.0));
+        assert_eq!(sum(&json!({"data": {"result": []}})).map(|sum| sum.to_string()).as_deref(), Some("0"));
         assert_eq!(sum(&json!({"status": "error"})), None);
     }
 }

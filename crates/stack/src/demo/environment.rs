@@ -15,7 +15,7 @@ const OURS_PREFIX: &str = "OTEL_EXPORTER_OTLP";
 const SOON: [(&str, &str); 3] = [
     ("OTEL_BSP_SCHEDULE_DELAY", "200"),
     ("OTEL_BLRP_SCHEDULE_DELAY", "200"),
-    ("OTEL_METRIC_EXPORT_INTERVAL", "1000"),
+    ("OTEL_METRIC_EXPORT_INTERVAL", "2000"),
 ];
 
 /// The whole environment of a service, from that of this process.
