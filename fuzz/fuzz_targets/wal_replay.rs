@@ -3,12 +3,16 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use wal::{Config, Wal};
+use wal::{Config, SyncPolicy, Wal};
+
+/// Without the thread that syncs now and then: thousands of them would still be ending.
+fn config(dir: &std::path::Path) -> Config {
+    Config { max_record_bytes: 1 << 16, sync: SyncPolicy::Always, ..Config::new(dir) }
+}
 
 fn replay(dir: &std::path::Path) -> Vec<Vec<u8>> {
     let mut records = Vec::new();
-    let config = Config { max_record_bytes: 1 << 16, ..Config::new(dir) };
-    let (wal, _) = Wal::open(config, |_, payload| records.push(payload.to_vec())).expect("the log opens");
+    let (wal, _) = Wal::open(config(dir), |_, payload| records.push(payload.to_vec())).expect("the log opens");
     drop(wal);
     records
 }
@@ -16,7 +20,7 @@ fn replay(dir: &std::path::Path) -> Vec<Vec<u8>> {
 fuzz_target!(|bytes: &[u8]| {
     let dir = tempfile::tempdir().expect("a directory");
     {
-        let (wal, _) = Wal::open(Config::new(dir.path()), |_, _| {}).expect("the log opens");
+        let (wal, _) = Wal::open(config(dir.path()), |_, _| {}).expect("the log opens");
         wal.append(&[b"whole"]).expect("a write");
     }
     let segment = std::fs::read_dir(dir.path()).expect("a directory").next().expect("a segment").expect("an entry").path();

@@ -276,7 +276,7 @@ impl Processor {
     }
 
     fn elapsed(&self) -> Duration {
-        Self::begin().0 - self.0
+        Self::begin().0.saturating_sub(self.0)
     }
 }
 
