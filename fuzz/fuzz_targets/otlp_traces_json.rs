@@ -2,10 +2,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use otlp::traces::{Limits, decode, json_to_protobuf};
+use otlp::json::{Dialect, Request, to_protobuf};
+use otlp::traces::{Limits, decode};
 
 fuzz_target!(|bytes: &[u8]| {
-    if let Ok(request) = json_to_protobuf(bytes) {
+    if let Ok(request) = to_protobuf(Request::Traces, Dialect::Otlp, bytes) {
         decode(&request, &Limits::NONE).expect("our own bytes");
     }
 });
