@@ -3,7 +3,7 @@
 //!
 //! `cargo build --release --bin mirante && cargo bench -p tests --bench ingest`
 //!
-//! `INGEST_SPANS` (1,100,000), `INGEST_CONNECTIONS` (8) and `INGEST_MEMORY` (what `--memory` says) change the run;
+//! `INGEST_SPANS` (1,100,000), `INGEST_BATCH` (512), `INGEST_CONNECTIONS` (8) and `INGEST_MEMORY` (what `--memory` says) change the run;
 //! an argument `grpc`, `http` or `freshness` runs that part alone. The server gets the machine's first core, the load
 //! all others.
 
@@ -76,15 +76,16 @@ fn mib(bytes: Option<u64>) -> String {
 async fn throughput(name: &str, protocol: Protocol, port: u16) {
     let spans = setting("INGEST_SPANS", 1_100_000);
     let connections = setting("INGEST_CONNECTIONS", 8);
-    let batches = spans.div_ceil(BATCH_SPANS as u64);
+    let batch_spans = setting("INGEST_BATCH", BATCH_SPANS as u64) as usize;
+    let batches = spans.div_ceil(batch_spans as u64);
     let dir = tempfile::tempdir().expect("a folder");
     let mirante = start(&dir);
     let idle = mirante.memory("VmRSS");
-    let load = Arc::new(SpanLoad::new(now_ns(), BATCH_SPANS));
+    let load = Arc::new(SpanLoad::new(now_ns(), batch_spans));
     let bytes = load.batch(0, now_ns()).bytes.len();
     println!(
-        "{name}: {batches} batches of {BATCH_SPANS} spans, {} bytes a span, eight attributes",
-        bytes / BATCH_SPANS
+        "{name}: {batches} batches of {batch_spans} spans, {} bytes a span, eight attributes",
+        bytes / batch_spans
     );
 
     let make = {
@@ -95,7 +96,7 @@ async fn throughput(name: &str, protocol: Protocol, port: u16) {
     let mut run =
         run(protocol, &mirante.address(port), Signal::Traces, connections, batches, Arc::new(make)).await;
     assert!(run.ended.is_empty(), "{:?}", run.ended);
-    let sent = batches * BATCH_SPANS as u64;
+    let sent = batches * batch_spans as u64;
     let seconds = run.elapsed.as_secs_f64();
     println!("{name}: accepted {sent} spans in {seconds:.2} s: {:.0} spans/s", sent as f64 / seconds);
     if let (Some(before), Some(after)) = (cpu_before, mirante.cpu_seconds()) {
@@ -129,7 +130,7 @@ async fn throughput(name: &str, protocol: Protocol, port: u16) {
     assert!((in_head + in_blocks - sent as f64).abs() < 0.5, "accepted and kept differ");
     let mut looked = 0;
     for batch in (0..batches).step_by((batches / 100).max(1) as usize) {
-        let trace_id = query::hex(&load.trace_id(batch, (batch % 64) as usize));
+        let trace_id = query::hex(&load.trace_id(batch, batch as usize % (batch_spans / TRACE_SPANS)));
         let found = query::span_ids(&client, &tempo, &trace_id).await;
         assert_eq!(found.len(), TRACE_SPANS, "trace {trace_id} of batch {batch}");
         looked += 1;

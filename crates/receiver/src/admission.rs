@@ -19,6 +19,11 @@ impl Admission {
         Arc::new(Self { limit, retry_after, held: AtomicUsize::new(0) })
     }
 
+    /// Most bytes that may be held.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// Bytes that are held now.
     pub(crate) fn held(&self) -> usize {
         self.held.load(Ordering::Relaxed)

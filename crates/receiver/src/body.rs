@@ -1,6 +1,5 @@
 //! Bodies as they arrive: read to the end, never past the limit, never for longer than allowed.
 
-use std::pin::pin;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -20,19 +19,32 @@ pub(crate) struct Bounds {
 }
 
 /// Reads a body, charging the permit for what it holds. A declared length is charged before anything is read.
-pub(crate) async fn read<B>(body: B, bounds: Bounds, permit: &mut Permit) -> Result<Bytes>
+pub(crate) async fn read<B>(mut body: B, bounds: Bounds, permit: &mut Permit) -> Result<Bytes>
 where
-    B: Body<Data = Bytes>,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: std::fmt::Display,
 {
-    tokio::time::timeout(bounds.timeout, collect(body, bounds.limit, permit))
-        .await
-        .unwrap_or(Err(Error::Timeout(bounds.timeout)))
+    let result = tokio::time::timeout(bounds.timeout, collect(&mut body, bounds.limit, permit)).await;
+    let result = result.unwrap_or(Err(Error::Timeout(bounds.timeout)));
+    if matches!(result, Err(Error::TooLarge { .. } | Error::Busy { .. })) {
+        tokio::spawn(discard(body));
+    }
+    result
 }
 
-async fn collect<B>(body: B, limit: usize, permit: &mut Permit) -> Result<Bytes>
+/// Longest time that the rest of a refused body is read for.
+const DISCARD_WITHIN: Duration = Duration::from_secs(2);
+
+/// Reads on and keeps nothing: over HTTP/1.1 many a sender looks for the answer only once it has sent all, and a
+/// connection that is closed on it before then takes the answer with it.
+async fn discard<B: Body<Data = Bytes> + Unpin>(mut body: B) {
+    let rest = async { while let Some(Ok(_)) = body.frame().await {} };
+    let _ = tokio::time::timeout(DISCARD_WITHIN, rest).await;
+}
+
+async fn collect<B>(body: &mut B, limit: usize, permit: &mut Permit) -> Result<Bytes>
 where
-    B: Body<Data = Bytes>,
+    B: Body<Data = Bytes> + Unpin,
     B::Error: std::fmt::Display,
 {
     let too_large = || Error::TooLarge { what: "the request body", limit };
@@ -44,7 +56,6 @@ where
         permit.cover(length)?;
     }
 
-    let mut body = pin!(body);
     // Most small bodies come as one piece, which is then passed on without a copy.
     let mut first: Option<Bytes> = None;
     let mut joined = BytesMut::new();
@@ -82,7 +93,7 @@ mod tests {
 
     const BOUNDS: Bounds = Bounds { limit: 10, timeout: Duration::from_millis(200) };
 
-    fn pieces(pieces: &[&'static str]) -> impl Body<Data = Bytes, Error = Infallible> + use<> {
+    fn pieces(pieces: &[&'static str]) -> impl Body<Data = Bytes, Error = Infallible> + Unpin + use<> {
         let frames: Vec<_> =
             pieces.iter().map(|piece| Ok(Frame::data(Bytes::from_static(piece.as_bytes())))).collect();
         StreamBody::new(stream::iter(frames))

@@ -5,7 +5,8 @@ use std::time::Duration;
 /// Limits of the receiver. Each has a protocol's own answer at the limit and a counter.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Largest body, in bytes, as it arrives and again after decompression. Past it: 413, `RESOURCE_EXHAUSTED`.
+    /// Largest body, in bytes, as it arrives and again after decompression. Past it: 413, `RESOURCE_EXHAUSTED`. What
+    /// requests take while they are decoded is estimated and limited to four times as much, for one and for all.
     pub max_body_bytes: usize,
     /// Most bytes of bodies, compressed and decompressed, that all requests together may hold at a time. Past it: 429,
     /// `RESOURCE_EXHAUSTED` with a delay. At least twice `max_body_bytes`, so that one request always fits.

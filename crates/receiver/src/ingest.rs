@@ -55,23 +55,49 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) clock: Arc<dyn Clock>,
     admission: Arc<Admission>,
+    decoding: Arc<Admission>,
     meters: Meters,
     workers: Arc<Semaphore>,
+}
+
+/// How much more than the largest body the decoded forms of requests may take.
+const DECODED_TO_BODY: usize = 4;
+
+impl Shared {
+    /// Takes the memory that a request needs while it is decoded and stored.
+    pub(crate) fn decoding(&self, bytes: usize) -> Result<Permit> {
+        let limit = self.decoding.limit();
+        if bytes > limit {
+            return Err(Error::TooLarge { what: "the request, once decoded,", limit });
+        }
+        let mut permit = self.decoding.permit();
+        permit.add(bytes)?;
+        Ok(permit)
+    }
+
+    /// Past how many bytes an estimate need not go on.
+    pub(crate) fn decoding_limit(&self) -> usize {
+        self.decoding.limit()
+    }
 }
 
 impl Ingest {
     /// Opens the door. Fails where the registry already holds metrics of these names.
     pub fn new(
         stores: Stores,
-        config: Config,
+        mut config: Config,
         clock: Arc<dyn Clock>,
         registry: &Registry,
     ) -> prometheus::Result<Self> {
         let in_flight = config.max_in_flight_bytes.max(config.max_body_bytes.saturating_mul(2));
         let admission = Admission::new(in_flight, config.retry_after);
+        let decoded = config.max_body_bytes.saturating_mul(DECODED_TO_BODY);
+        let decoding = Admission::new(decoded, config.retry_after);
+        let series = &mut config.metrics.limits;
+        series.max_batch_bytes = series.max_batch_bytes.min(decoded);
         let meters = Meters::new(registry, &admission)?;
         let workers = Arc::new(Semaphore::new(config.workers.max(1)));
-        Ok(Self { shared: Arc::new(Shared { stores, config, clock, admission, meters, workers }) })
+        Ok(Self { shared: Arc::new(Shared { stores, config, clock, admission, decoding, meters, workers }) })
     }
 
     /// Takes an `ExportTraceServiceRequest` in protobuf.

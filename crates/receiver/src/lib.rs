@@ -28,6 +28,7 @@ mod meters;
 pub mod names;
 mod prometheus;
 mod response;
+mod shape;
 mod status;
 mod store;
 mod text;

@@ -12,7 +12,7 @@ use crate::admission::Permit;
 use crate::coding::Coding;
 use crate::ingest::{Format, Shared};
 use crate::names::Signal;
-use crate::{Accepted, Error, Result, loki};
+use crate::{Accepted, Error, Result, loki, shape};
 
 /// Decodes a body and appends what is in it. When this returns, what was accepted is in the store's log and found by
 /// the next query.
@@ -29,12 +29,16 @@ pub(crate) fn keep(
         permit.add(protobuf.len())?;
         return keep(shared, signal, Format::OtlpProtobuf, protobuf.into(), permit);
     }
-    match signal {
-        Signal::Traces => traces(shared, &body),
-        Signal::Metrics => metrics(shared, &body),
-        Signal::Logs if format == Format::OtlpProtobuf => otlp_logs(shared, &body),
-        Signal::Logs => pushed_logs(shared, format, body, permit),
+    if format == Format::OtlpProtobuf {
+        let estimate = shape::decoded_bytes(signal, &body, shared.decoding_limit());
+        let _decoding = shared.decoding(estimate)?;
+        return match signal {
+            Signal::Traces => traces(shared, &body),
+            Signal::Metrics => metrics(shared, &body),
+            Signal::Logs => otlp_logs(shared, &body),
+        };
     }
+    pushed_logs(shared, format, body, permit)
 }
 
 fn json_request(signal: Signal) -> Request {
@@ -97,6 +101,11 @@ fn pushed_logs(shared: &Shared, format: Format, body: Bytes, permit: &mut Permit
         Format::LokiProtobuf => Coding::SnappyBlock.decode(body, shared.config.max_body_bytes, permit)?,
         _ => body,
     };
+    let estimate = match format {
+        Format::LokiProtobuf => shape::push_protobuf_bytes(&body, shared.decoding_limit()),
+        _ => shape::push_json_bytes(&body),
+    };
+    let _decoding = shared.decoding(estimate)?;
     let mut streams = loki::parse_push(format, &body)?;
     if streams.is_empty() {
         return Err(Error::NoStreams);

@@ -2,8 +2,8 @@
 
 use axum::body::Body;
 use axum::response::Response;
+use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
-use http::{StatusCode, header};
 
 use crate::Error;
 use crate::http::retry_after;
@@ -29,10 +29,6 @@ pub(crate) fn empty(status: StatusCode) -> Response {
 pub(crate) fn with_delay(mut response: Response, error: &Error) -> Response {
     if let Some(delay) = error.retry_after() {
         response.headers_mut().insert(RETRY_AFTER, retry_after(delay));
-    }
-    // The rest of a body that was not read must not be taken for the next request.
-    if matches!(error, Error::TooLarge { .. } | Error::Timeout(_)) {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }

@@ -6,6 +6,7 @@ use prost::Message;
 use receiver::names::{self, Signal};
 use receiver::otlp_http_router;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{
     Answer, Door, NOW_NS, RpcStatus, SIGNALS, compress, json, post, request, send, small, span, stalled,
@@ -162,6 +163,44 @@ async fn a_bomb_is_413_and_never_inflated() {
         );
     }
     assert_eq!(door.counted(names::IN_FLIGHT_BYTES, &[]), 0);
+}
+
+#[tokio::test]
+async fn a_request_of_countless_empty_messages_is_413_before_it_is_decoded() {
+    let door = Door::with(small());
+    let router = otlp_http_router(door.ingest.clone());
+    for signal in SIGNALS {
+        let bomb = Bytes::from([0x0a, 0].repeat(2000));
+        let answer = export(&router, signal, &[PROTOBUF], bomb).await;
+        assert_status(&answer, 413, 2, "the request, once decoded, is larger than the limit of 16384 bytes");
+        let list = ["{}"; 1000].join(",");
+        let field = ["resourceSpans", "resourceLogs", "resourceMetrics"][signal as usize];
+        let bomb = format!("{{\"{field}\":[{list}]}}");
+        let answer = export(&router, signal, &[JSON], bomb.into()).await;
+        assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+    }
+}
+
+/// A sender that writes all before it reads gets to see the answer, and not a broken connection.
+#[tokio::test]
+async fn a_refusal_reaches_a_sender_that_is_still_sending() {
+    let door = Door::with(small());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = otlp_http_router(door.ingest.clone());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let length = 8 << 20;
+    let head = format!(
+        "POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\ncontent-length: {length}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    for _ in 0..length / 4096 {
+        stream.write_all(&[0; 4096]).await.unwrap();
+    }
+    let mut answer = [0; 64];
+    let read = stream.read(&mut answer).await.unwrap();
+    assert!(answer[..read].starts_with(b"HTTP/1.1 413 Payload Too Large\r\n"));
 }
 
 #[tokio::test]
