@@ -1,14 +1,19 @@
 //! The walk over a request's bytes.
 
+mod check;
+mod problem;
+
 use std::borrow::Cow;
 
 use model::{SpanId, SpanKind, StatusCode, TraceId};
 
+use super::Limits;
 use super::batch::{Batch, EventRef, LinkRef, ResourceRef, ScopeRef, SpanRef};
 use super::raw::AttributeRef;
 use super::wire::{BYTES, FIXED32, FIXED64, Reader, VARINT};
-use super::{Limits, MAX_DEPTH};
 use crate::{Rejected, Result};
+use check::{check_attributes_message, check_key_value, check_scope};
+use problem::Problem;
 
 /// Reads an `ExportTraceServiceRequest` (or `TracesData`, which has the same layout).
 ///
@@ -39,60 +44,6 @@ pub fn decode<'a>(request: &'a [u8], limits: &Limits) -> Result<(Batch<'a>, Reje
     Ok((decoder.batch, decoder.rejected))
 }
 
-/// Why a span is left out: a word for the metric's label and a sentence for the sender.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Problem {
-    TraceIdLength(usize),
-    TraceIdZero,
-    SpanIdLength(usize),
-    SpanIdZero,
-    ParentIdLength(usize),
-    LinkIdLength,
-    Utf8,
-    TooManyAttributes(usize),
-    AttributeTooLarge(usize),
-    AttributeTooDeep,
-    TimeOutOfRange,
-}
-
-impl Problem {
-    fn reason(self) -> &'static str {
-        match self {
-            Self::TraceIdLength(_) | Self::TraceIdZero => "invalid_trace_id",
-            Self::SpanIdLength(_) | Self::SpanIdZero => "invalid_span_id",
-            Self::ParentIdLength(_) => "invalid_parent_span_id",
-            Self::LinkIdLength => "invalid_link",
-            Self::Utf8 => "invalid_utf8",
-            Self::TooManyAttributes(_) => "too_many_attributes",
-            Self::AttributeTooLarge(_) => "attribute_too_large",
-            Self::AttributeTooDeep => "attribute_too_deep",
-            Self::TimeOutOfRange => "time_out_of_range",
-        }
-    }
-
-    fn message(self, limits: &Limits) -> String {
-        match self {
-            Self::TraceIdLength(bytes) => format!("trace id of {bytes} bytes, 16 are needed"),
-            Self::TraceIdZero => "trace id is all zeros".to_owned(),
-            Self::SpanIdLength(bytes) => format!("span id of {bytes} bytes, 8 are needed"),
-            Self::SpanIdZero => "span id is all zeros".to_owned(),
-            Self::ParentIdLength(bytes) => format!("parent span id of {bytes} bytes, 8 or none are needed"),
-            Self::LinkIdLength => "a link's trace id or span id has a wrong length".to_owned(),
-            Self::Utf8 => "a text is not valid UTF-8".to_owned(),
-            Self::TooManyAttributes(count) => {
-                format!("{count} attributes in one place, the limit is {}", limits.max_attributes)
-            }
-            Self::AttributeTooLarge(bytes) => {
-                format!("an attribute of {bytes} bytes, the limit is {}", limits.max_value_bytes)
-            }
-            Self::AttributeTooDeep => {
-                format!("an attribute nested deeper than the limit of {}", limits.max_value_depth)
-            }
-            Self::TimeOutOfRange => "a time beyond the year 2262".to_owned(),
-        }
-    }
-}
-
 struct Decoder<'a, 'l> {
     limits: &'l Limits,
     rejected: Rejected,
@@ -108,11 +59,6 @@ fn join<'a>(raw: &mut Cow<'a, [u8]>, piece: &'a [u8]) {
     } else if !piece.is_empty() {
         raw.to_mut().extend_from_slice(piece);
     }
-}
-
-#[inline]
-fn is_text(bytes: &[u8]) -> bool {
-    bytes.is_ascii() || std::str::from_utf8(bytes).is_ok()
 }
 
 /// The text, or the empty text with the problem noted.
@@ -137,7 +83,7 @@ impl<'a> Decoder<'a, '_> {
                 1 => {
                     reader.expect(wire, BYTES)?;
                     let piece = reader.message()?;
-                    self.check_attributes_message(piece, 1, &mut problem)?;
+                    check_attributes_message(self.limits, piece, 1, &mut problem)?;
                     join(&mut raw, piece.rest());
                 }
                 2 => {
@@ -181,7 +127,7 @@ impl<'a> Decoder<'a, '_> {
                 1 => {
                     reader.expect(wire, BYTES)?;
                     let piece = reader.message()?;
-                    self.check_scope(piece, &mut problem)?;
+                    check_scope(self.limits, piece, &mut problem)?;
                     join(&mut raw, piece.rest());
                 }
                 2 => {
@@ -376,138 +322,9 @@ impl<'a> Decoder<'a, '_> {
     /// Checks a `KeyValue` and adds it to the batch.
     #[inline]
     fn attribute(&mut self, message: Reader<'a>, problem: &mut Option<Problem>) -> Result<()> {
-        self.check_key_value(message, 0, problem)?;
+        check_key_value(self.limits, message, 0, problem)?;
         self.batch.attributes.push(AttributeRef::new(message.rest()));
         Ok(())
-    }
-
-    #[inline]
-    fn check_key_value(
-        &self,
-        mut reader: Reader<'a>,
-        depth: usize,
-        problem: &mut Option<Problem>,
-    ) -> Result<()> {
-        let bytes = reader.rest().len();
-        if bytes > self.limits.max_value_bytes {
-            problem.get_or_insert(Problem::AttributeTooLarge(bytes));
-        }
-        while !reader.is_empty() {
-            let (number, wire) = reader.key()?;
-            match number {
-                1 => {
-                    reader.expect(wire, BYTES)?;
-                    if !is_text(reader.bytes()?) {
-                        problem.get_or_insert(Problem::Utf8);
-                    }
-                }
-                2 => {
-                    reader.expect(wire, BYTES)?;
-                    self.check_value(reader.message()?, depth + 1, problem)?;
-                }
-                3 => {
-                    reader.expect(wire, VARINT)?;
-                    reader.varint()?;
-                }
-                _ => reader.skip(number, wire)?,
-            }
-        }
-        Ok(())
-    }
-
-    fn check_value(&self, mut reader: Reader<'a>, depth: usize, problem: &mut Option<Problem>) -> Result<()> {
-        if depth > self.limits.max_value_depth {
-            problem.get_or_insert(Problem::AttributeTooDeep);
-        }
-        if depth > MAX_DEPTH {
-            return Err(reader.error("values nested too deeply"));
-        }
-        while !reader.is_empty() {
-            let (number, wire) = reader.key()?;
-            match number {
-                1 => {
-                    reader.expect(wire, BYTES)?;
-                    if !is_text(reader.bytes()?) {
-                        problem.get_or_insert(Problem::Utf8);
-                    }
-                }
-                2 | 3 | 8 => {
-                    reader.expect(wire, VARINT)?;
-                    reader.varint()?;
-                }
-                4 => {
-                    reader.expect(wire, FIXED64)?;
-                    reader.fixed64()?;
-                }
-                5 | 6 => {
-                    reader.expect(wire, BYTES)?;
-                    let mut list = reader.message()?;
-                    while !list.is_empty() {
-                        let (inner, wire) = list.key()?;
-                        if inner != 1 {
-                            list.skip(inner, wire)?;
-                            continue;
-                        }
-                        list.expect(wire, BYTES)?;
-                        let element = list.message()?;
-                        if number == 5 {
-                            self.check_value(element, depth + 1, problem)?;
-                        } else {
-                            self.check_key_value(element, depth, problem)?;
-                        }
-                    }
-                }
-                7 => {
-                    reader.expect(wire, BYTES)?;
-                    reader.message()?;
-                }
-                _ => reader.skip(number, wire)?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Checks a `Resource`, or what else has nothing but attributes under `field` and a count behind it.
-    fn check_attributes_message(
-        &self,
-        mut reader: Reader<'a>,
-        field: u32,
-        problem: &mut Option<Problem>,
-    ) -> Result<()> {
-        let mut count = 0;
-        while !reader.is_empty() {
-            let (number, wire) = reader.key()?;
-            if number == field {
-                reader.expect(wire, BYTES)?;
-                self.check_key_value(reader.message()?, 0, problem)?;
-                count += 1;
-            } else if number == field + 1 {
-                reader.expect(wire, VARINT)?;
-                reader.varint()?;
-            } else {
-                reader.skip(number, wire)?;
-            }
-        }
-        if count > self.limits.max_attributes {
-            problem.get_or_insert(Problem::TooManyAttributes(count));
-        }
-        Ok(())
-    }
-
-    fn check_scope(&self, message: Reader<'a>, problem: &mut Option<Problem>) -> Result<()> {
-        let mut reader = message;
-        while !reader.is_empty() {
-            let (number, wire) = reader.key()?;
-            if matches!(number, 1 | 2) {
-                reader.expect(wire, BYTES)?;
-                if !is_text(reader.bytes()?) {
-                    problem.get_or_insert(Problem::Utf8);
-                }
-            } else {
-                reader.skip(number, wire)?;
-            }
-        }
-        self.check_attributes_message(message, 3, problem)
     }
 
     fn event(&mut self, mut reader: Reader<'a>, problem: &mut Option<Problem>) -> Result<()> {
