@@ -1,5 +1,7 @@
 //! The rules of the house that no compiler holds: floors, sizes of modules, who may print.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests, where a panic is the report")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

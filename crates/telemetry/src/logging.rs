@@ -2,6 +2,7 @@
 //! and spans made with `tracing`'s own macros, which become OpenTelemetry spans under the current one.
 
 mod console;
+mod names;
 mod watch;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::delivery::Delivery;
 use crate::settings::Settings;
 use crate::{Error, Result};
 
+pub(crate) use names::OnlyGivenNames;
 pub(crate) use watch::{Watch, Watched as WatchedDestination};
 
 /// The target of the span that carries trace and span id as fields, for Loki, which knows no others.

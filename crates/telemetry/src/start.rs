@@ -18,7 +18,7 @@ use tokio::runtime::Handle;
 use crate::delivery::{Delivery, Signal};
 use crate::exporters::Exporters;
 use crate::guard::{Guard, LokiTask, Parts};
-use crate::logging::{self, Watch};
+use crate::logging::{self, OnlyGivenNames, Watch};
 use crate::profiles::Profiler;
 use crate::settings::{Batches, Propagator, Sampler, Settings};
 use crate::{Error, Inner, Result, Telemetry};
@@ -185,7 +185,11 @@ fn loggers(
         .build();
     let processor = BatchLogProcessor::builder(exporters.logs(otlp)?).with_batch_config(batches).build();
     Ok(Some(
-        SdkLoggerProvider::builder().with_resource(resource.clone()).with_log_processor(processor).build(),
+        SdkLoggerProvider::builder()
+            .with_resource(resource.clone())
+            .with_log_processor(OnlyGivenNames)
+            .with_log_processor(processor)
+            .build(),
     ))
 }
 
