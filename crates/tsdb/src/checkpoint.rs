@@ -189,6 +189,10 @@ pub(crate) fn load(dir: &Path, head: &Head) -> Result<Option<Loaded>> {
     let Frame::Whole(first) = frames.next().map_err(failed)? else { return Err(unknown()) };
     let mut first = Reader::new(&first);
     let (covered, next_id) = first.varint().zip(first.varint()).ok_or_else(unknown)?;
+    // A number that no log comes to would leave no number for the segments after it.
+    if covered > u64::from(u32::MAX) {
+        return Err(unknown());
+    }
     let next_id = u32::try_from(next_id).map_err(|_| unknown())?;
     let mut loaded = Loaded { covered: SegmentId(covered), next_id, bytes: length, damaged: 0 };
     loop {

@@ -228,10 +228,11 @@ impl<'a> Plan<'a> {
             return Ok(Target { id: *id, known: None });
         }
         let limit = self.head.max_series();
-        if self.head.series_count() + self.record.series.len() >= limit {
+        let new = self.record.series.len();
+        let id = self.next_id.checked_add(new as u32).filter(|id| *id < u32::MAX);
+        let Some(id) = id.filter(|_| self.head.series_count() + new < limit) else {
             return Err(Refusal::SeriesLimit(limit));
-        }
-        let id = self.next_id + self.record.series.len() as u32;
+        };
         self.bytes += labels.iter().map(|(name, value)| name.len() + value.len() + 2).sum::<usize>();
         self.record.series.push((id, labels.clone()));
         self.new_series.insert(labels, id);
