@@ -11,8 +11,8 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 /// Floors, lowest first (docs/ARCHITECTURE.md). A crate depends only on lower floors, or on those of its own floor
 /// that stand before it in the list.
 const FLOORS: &[(&str, &[&str])] = &[
-    ("vocabulary", &["model", "wal", "telemetry"]),
-    ("logic", &["otlp", "promql", "logql", "blocks"]),
+    ("vocabulary", &["model", "wal", "blocks", "telemetry"]),
+    ("logic", &["otlp", "promql", "logql"]),
     ("state", &["tsdb", "logstore", "tracestore"]),
     ("behaviour", &["receiver"]),
     ("surface", &["api"]),
