@@ -102,7 +102,6 @@ fn traces_config(config: &Config) -> tracestore::Config {
         wal_sync: config.wal_sync,
         retention_age: config.retention.traces.age,
         retention_bytes: config.retention.traces.bytes,
-        limits: config.span_limits(),
         ..tracestore::Config::new(config.wal_dir(TRACES), config.blocks_dir(TRACES), memory_bytes)
     }
 }

@@ -16,6 +16,9 @@ use crate::record;
 use crate::segment::Segment;
 use crate::{Error, Result};
 
+/// Bytes past which a new segment of the log is begun when the head begins one of its own.
+const WAL_SEGMENT_BYTES: u64 = 16 << 20;
+
 /// A segment that may still be appended to.
 pub(crate) type Shared = Arc<RwLock<Segment>>;
 
@@ -107,6 +110,12 @@ impl Head {
         self.active_bytes.store(bytes, Ordering::Relaxed);
         if is_full {
             self.freeze(&active);
+            // A replay reads a segment of the log as a whole. If it cannot be cut now, it is with the next one.
+            if self.wal.active_bytes() >= WAL_SEGMENT_BYTES
+                && let Err(error) = self.wal.cut()
+            {
+                tracing::warn!(%error, "the trace log goes on in a long segment");
+            }
         }
         Ok(position)
     }

@@ -45,12 +45,10 @@ pub struct Config {
     pub wal_sync: SyncPolicy,
     /// Memory that the head may take, in bytes; past it, appends are refused until blocks are sealed.
     pub memory_bytes: usize,
-    /// Age after which blocks are dropped.
+    /// Time after which spans are dropped, from when they were sealed; their own times may lie anywhere.
     pub retention_age: Duration,
     /// Bytes of blocks past which the oldest are dropped.
     pub retention_bytes: u64,
-    /// What a span may have at most, by default; a request is replayed with the limits that it was decoded with.
-    pub limits: otlp::traces::Limits,
     /// Age at which spans are sealed, however few they are.
     pub seal_age: Duration,
     /// Memory of spans at which they are sealed, in bytes.
@@ -72,7 +70,6 @@ impl Config {
             memory_bytes,
             retention_age: Duration::from_hours(48),
             retention_bytes: 10 << 30,
-            limits: otlp::traces::Limits::default(),
             seal_age: Duration::from_mins(15),
             seal_bytes: (memory_bytes / 4).min(64 << 20),
             compact_spans: 256 << 10,

@@ -7,6 +7,7 @@
 
 mod compact;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -86,8 +87,15 @@ impl Sealer {
                 }
                 state.woken = false;
             }
-            if let Err(error) = self.run_once() {
-                tracing::error!(%error, "sealing traces failed; it is tried again");
+            // A panic must not end the sealing for good: the head would fill up and refuse everything.
+            let outcome = catch_unwind(AssertUnwindSafe(|| self.run_once()));
+            let error = match outcome {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(_) => Some("panicked".to_owned()),
+            };
+            if let Some(error) = error {
+                tracing::error!(error, "sealing traces failed; it is tried again");
                 // Not at once: a full disk would be asked without a pause.
                 let mut state = self.state.lock();
                 if !state.stopping {
@@ -159,7 +167,12 @@ impl Sealer {
     fn seal_generation(&self, generation: &Arc<Generation>) -> Result<()> {
         let guards: Vec<_> = generation.segments.iter().map(|segment| segment.read()).collect();
         let segments: Vec<&Segment> = guards.iter().map(|guard| &**guard).collect();
-        let plan = Plan { id: self.next_id(), last_wal: generation.last_wal.0, sources: Vec::new() };
+        let plan = Plan {
+            id: self.next_id(),
+            sealed_ms: self.clock.now_ns() / 1_000_000,
+            last_wal: generation.last_wal.0,
+            sources: Vec::new(),
+        };
         let block = self.write(&segments, plan)?;
         drop(segments);
         drop(guards);
@@ -194,11 +207,12 @@ impl Sealer {
     fn drop_old(&self) {
         let snapshot = self.head.snapshot();
         let mut blocks: Vec<&Arc<Block>> = snapshot.blocks.iter().collect();
-        blocks.sort_by_key(|block| block.bounds().max_end_ns);
-        let oldest_ns = self.clock.now_ns().saturating_sub(self.config.retention_age.as_nanos() as u64);
+        blocks.sort_by_key(|block| (block.meta().sealed_ms, block.bounds().max_end_ns));
+        let now_ms = self.clock.now_ns() / 1_000_000;
         let mut bytes: u64 = blocks.iter().map(|block| block.meta().file_bytes).sum();
         for block in blocks {
-            let too_old = block.bounds().max_end_ns < oldest_ns;
+            let age_ms = now_ms.saturating_sub(block.meta().sealed_ms);
+            let too_old = u128::from(age_ms) > self.config.retention_age.as_millis();
             if !too_old && bytes <= self.config.retention_bytes {
                 break;
             }

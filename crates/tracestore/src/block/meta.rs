@@ -20,6 +20,9 @@ pub(crate) struct Meta {
     pub(crate) traces: u64,
     /// Bytes of the Parquet file: a shorter one was damaged.
     pub(crate) file_bytes: u64,
+    /// When its newest span was sealed, in milliseconds since the Unix epoch: what retention goes by, because the spans' own
+    /// times are the sender's.
+    pub(crate) sealed_ms: u64,
     /// The last segment of the log whose requests are in this block or an older one.
     pub(crate) last_wal: u64,
     /// Blocks whose spans are all in this one: where they are still there, a compaction was interrupted.

@@ -20,6 +20,7 @@ use crate::{Result, io_error, parquet_error};
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
     pub(crate) id: Ulid,
+    pub(crate) sealed_ms: u64,
     pub(crate) last_wal: u64,
     pub(crate) sources: Vec<Ulid>,
 }
@@ -96,6 +97,7 @@ fn write_files(dir: &Path, segments: &[&Segment], plan: Plan) -> Result<Meta> {
         spans: order.rows.len() as u64,
         traces: order.traces,
         file_bytes,
+        sealed_ms: plan.sealed_ms,
         last_wal: plan.last_wal,
         sources: plan.sources,
         row_groups,

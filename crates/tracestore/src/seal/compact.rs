@@ -65,6 +65,7 @@ impl Sealer {
         }
         let plan = Plan {
             id: self.next_id(),
+            sealed_ms: blocks.iter().map(|block| block.meta().sealed_ms).max().unwrap_or_default(),
             last_wal: blocks.iter().map(|block| block.meta().last_wal).max().unwrap_or_default(),
             sources: blocks.iter().map(|block| block.meta().id).collect(),
         };
