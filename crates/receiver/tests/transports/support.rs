@@ -52,7 +52,6 @@ impl Door {
         let path = |name: &str| dir.path().join(name);
         let sync = wal::SyncPolicy::Interval(Duration::from_secs(1));
         let traces = tracestore::Config {
-            limits: config.span_limits.clone(),
             background: false,
             ..tracestore::Config::new(path("traces-wal"), path("traces"), 64 << 20)
         };
