@@ -2,19 +2,12 @@
 //! takes more memory than it may.
 
 use bytes::Bytes;
-use otlp::json::{Dialect, Request};
 
 use crate::admission::Admission;
 use crate::coding::Coding;
 use crate::ingest::Format;
-use crate::loki;
-
-/// OTLP/JSON of each signal.
-pub fn otlp_json(data: &[u8]) {
-    for request in [Request::Traces, Request::Logs, Request::Metrics] {
-        let _ = otlp::json::to_protobuf(request, Dialect::Otlp, data);
-    }
-}
+use crate::names::Signal;
+use crate::{loki, shape};
 
 /// Loki's push in JSON, of both versions.
 pub fn push_json(data: &[u8]) {
@@ -27,6 +20,16 @@ pub fn push_snappy(data: &[u8]) {
     if let Ok(body) = decompressed(Coding::SnappyBlock, data) {
         let _ = loki::parse_push(Format::LokiProtobuf, &body);
     }
+}
+
+/// The estimate of what a request takes once decoded: protobuf of every signal, and pushes.
+pub fn request_shape(data: &[u8]) {
+    const LIMIT: usize = 1 << 20;
+    for signal in Signal::ALL {
+        shape::decoded_bytes(signal, data, LIMIT);
+    }
+    shape::push_protobuf_bytes(data, LIMIT);
+    shape::push_json_bytes(data);
 }
 
 /// Every content coding, named by the first byte.
