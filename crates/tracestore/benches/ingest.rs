@@ -22,10 +22,6 @@ use model::{
 use otlp::traces::{Limits, decode, encode_to_vec};
 use tracestore::{Config, Search, SpanFilter, Tag, TagMatch, TagScopes, TraceStore};
 
-/// As in the server.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 const BATCH: usize = 512;
 const START_NS: u64 = 1_795_000_000_000_000_000;
 
