@@ -93,8 +93,16 @@ async fn throughput(name: &str, protocol: Protocol, port: u16) {
         move |number| load.batch(number, now_ns()).bytes
     };
     let cpu_before = mirante.cpu_seconds();
-    let mut run =
-        run(protocol, &mirante.address(port), Signal::Traces, connections, batches, Arc::new(make)).await;
+    let mut run = run(
+        protocol,
+        &mirante.address(port),
+        Signal::Traces,
+        connections,
+        batches,
+        Arc::new(make),
+        Arc::default(),
+    )
+    .await;
     assert!(run.ended.is_empty(), "{:?}", run.ended);
     let sent = batches * batch_spans as u64;
     let seconds = run.elapsed.as_secs_f64();

@@ -1,6 +1,7 @@
 //! Sends batches over connections that stay open, several on the way at a time, with as little work as possible.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -193,7 +194,7 @@ pub struct Run {
 }
 
 /// Sends the batches `0..count` over several connections with one request on the way on each, until all are accepted
-/// or a connection breaks. `batch` makes the request of a number.
+/// or a connection breaks. `batch` makes the request of a number; `accepted` is counted up as they are.
 pub async fn run<F>(
     protocol: Protocol,
     address: &str,
@@ -201,6 +202,7 @@ pub async fn run<F>(
     connections: u64,
     count: u64,
     batch: Arc<F>,
+    accepted: Arc<AtomicU64>,
 ) -> Run
 where
     F: Fn(u64) -> Bytes + Send + Sync + 'static,
@@ -209,6 +211,7 @@ where
     let senders: Vec<_> = (0..connections)
         .map(|first| {
             let (address, batch) = (address.to_owned(), Arc::clone(&batch));
+            let accepted = Arc::clone(&accepted);
             tokio::spawn(async move {
                 let mut run = Run::default();
                 let mut connection = match Connection::open(protocol, &address).await {
@@ -226,6 +229,7 @@ where
                         Outcome::Accepted => {
                             run.latencies.push(sent.elapsed());
                             run.accepted.push(number);
+                            accepted.fetch_add(1, Ordering::Relaxed);
                             number += connections;
                         }
                         Outcome::Busy => {
