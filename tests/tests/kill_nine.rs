@@ -1,7 +1,7 @@
 //! A process that is killed with SIGKILL while it takes in all it can, again and again on the same data: everything
 //! for which success was answered is there afterwards, nothing twice, and nobody repaired anything.
 //!
-//! `MIRANTE_KILL_ROUNDS` says how often (3; the figure of the closing note is of 20).
+//! `MIRANTE_KILL_ROUNDS` says how often (3; 20 for the figure in docs/BENCHMARKS.md).
 
 #![expect(
     clippy::unwrap_used,
