@@ -14,23 +14,21 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reqwest::Client;
 use tests::load::{BATCH_SPANS, SpanLoad, TRACE_SPANS};
+use tests::mirante::{Stack, most_resident_bytes, resident_bytes};
 use tests::sender::{Connection, Outcome, Protocol, Signal, run};
-use tests::stack::{Mirante, Options, binary};
 use tests::{load, query};
 
 fn main() {
-    if binary().is_none() {
-        println!("skipped: no release binary; cargo build --release --bin mirante");
-        return;
-    }
     let parts: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let wanted = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
     leave_first_core();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        for (name, protocol, port) in [("grpc", Protocol::Grpc, 4317), ("http", Protocol::Http, 4318)] {
+        for (name, protocol, part) in
+            [("grpc", Protocol::Grpc, "otlp-grpc"), ("http", Protocol::Http, "otlp-http")]
+        {
             if wanted(name) {
-                throughput(name, protocol, port).await;
+                throughput(name, protocol, part).await;
             }
         }
         if wanted("freshness") {
@@ -58,29 +56,26 @@ fn now_ns() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
 }
 
-fn start(dir: &tempfile::TempDir) -> Mirante {
-    let mut args = Vec::new();
-    if let Ok(memory) = std::env::var("INGEST_MEMORY") {
-        args.extend(["--memory".to_owned(), memory]);
-    }
-    let output = std::env::var_os("INGEST_OUTPUT").map(Into::into);
-    Mirante::start(dir.path(), &Options { args, cores: vec![0], output })
+fn start(dir: &tempfile::TempDir) -> Stack {
+    let memory = std::env::var("INGEST_MEMORY").ok();
+    let arguments = memory.as_deref().map_or_else(Vec::new, |memory| vec!["--memory", memory]);
+    Stack::up_on(&[0], dir.path(), &arguments)
 }
 
 const MIB: f64 = 1024.0 * 1024.0;
 
-fn mib(bytes: Option<u64>) -> String {
-    bytes.map_or_else(|| "?".to_owned(), |bytes| format!("{:.0} MiB", bytes as f64 / MIB))
+fn mib(bytes: u64) -> String {
+    format!("{:.0} MiB", bytes as f64 / MIB)
 }
 
-async fn throughput(name: &str, protocol: Protocol, port: u16) {
+async fn throughput(name: &str, protocol: Protocol, part: &str) {
     let spans = setting("INGEST_SPANS", 1_100_000);
     let connections = setting("INGEST_CONNECTIONS", 8);
     let batch_spans = setting("INGEST_BATCH", BATCH_SPANS as u64) as usize;
     let batches = spans.div_ceil(batch_spans as u64);
     let dir = tempfile::tempdir().expect("a folder");
     let mirante = start(&dir);
-    let idle = mirante.memory("VmRSS");
+    let idle = resident_bytes(mirante.pid());
     let load = Arc::new(SpanLoad::new(now_ns(), batch_spans));
     let bytes = load.batch(0, now_ns()).bytes.len();
     println!(
@@ -95,7 +90,7 @@ async fn throughput(name: &str, protocol: Protocol, port: u16) {
     let cpu_before = mirante.cpu_seconds();
     let mut run = run(
         protocol,
-        &mirante.address(port),
+        &mirante.address(part),
         Signal::Traces,
         connections,
         batches,
@@ -120,12 +115,12 @@ async fn throughput(name: &str, protocol: Protocol, port: u16) {
     println!(
         "{name}: resident {} idle, {} at the end, {} at most",
         mib(idle),
-        mib(mirante.memory("VmRSS")),
-        mib(mirante.memory("VmHWM"))
+        mib(resident_bytes(mirante.pid())),
+        mib(most_resident_bytes(mirante.pid()))
     );
 
     let client = Client::new();
-    let tempo = mirante.url(3200);
+    let tempo = mirante.url("tempo");
     let signal = ["signal=\"traces\""];
     let in_head = query::metric(&client, &tempo, "mirante_head_items", &signal).await;
     let in_blocks = query::metric(&client, &tempo, "mirante_block_items", &signal).await;
@@ -133,7 +128,7 @@ async fn throughput(name: &str, protocol: Protocol, port: u16) {
     println!(
         "{name}: kept {} spans: {in_head} in the head ({}), {in_blocks} in blocks",
         in_head + in_blocks,
-        mib(Some(head_bytes as u64))
+        mib(head_bytes as u64)
     );
     assert!((in_head + in_blocks - sent as f64).abs() < 0.5, "accepted and kept differ");
     let mut looked = 0;
@@ -145,7 +140,7 @@ async fn throughput(name: &str, protocol: Protocol, port: u16) {
     }
     println!("{name}: {looked} traces looked up by id, each whole");
     tokio::time::sleep(Duration::from_secs(3)).await;
-    println!("{name}: resident {} three seconds later", mib(mirante.memory("VmRSS")));
+    println!("{name}: resident {} three seconds later", mib(resident_bytes(mirante.pid())));
     println!();
 }
 
@@ -154,7 +149,7 @@ async fn freshness() {
     let dir = tempfile::tempdir().expect("a folder");
     let mirante = start(&dir);
     let background = {
-        let address = mirante.address(4317);
+        let address = mirante.address("otlp-grpc");
         tokio::spawn(async move {
             let load = SpanLoad::new(now_ns(), 40);
             let mut connection = Connection::open(Protocol::Grpc, &address).await.expect("a connection");
@@ -169,8 +164,8 @@ async fn freshness() {
     let client = Client::new();
     let probe = SpanLoad::new(1, TRACE_SPANS);
     let mut connection =
-        Connection::open(Protocol::Grpc, &mirante.address(4317)).await.expect("a connection");
-    let (tempo, loki) = (mirante.url(3200), mirante.url(3100));
+        Connection::open(Protocol::Grpc, &mirante.address("otlp-grpc")).await.expect("a connection");
+    let (tempo, loki) = (mirante.url("tempo"), mirante.url("loki"));
     let mut by_id = Vec::new();
     let mut by_search = Vec::new();
     let mut by_label = Vec::new();

@@ -1,10 +1,10 @@
 //! Whole-stack tests: what they share.
 //!
-//! - [`stack`]: a real `mirante` process without the demo, in a data folder and on ports of its own.
 //! - [`load`]: batches of spans, log records and data points that look like a program's.
 //! - [`sender`]: sends them over gRPC and over HTTP, as fast as they are taken.
 //! - [`query`]: asks the components' APIs.
-//! - [`mirante`]: the program as a person has it: its commands, what it prints, its demo services.
+//! - [`mirante`]: the program as a person has it: its commands, what it prints, its demo services; on ports and in a
+//!   folder of its own.
 //! - [`http`]: requests without a runtime.
 
 pub mod http;
@@ -12,4 +12,3 @@ pub mod load;
 pub mod mirante;
 pub mod query;
 pub mod sender;
-pub mod stack;

@@ -46,7 +46,7 @@ pub fn run(arguments: &[&str]) -> Output {
     command(arguments).output().expect("the program runs")
 }
 
-/// Ports at offset 0, as DESIGN has them.
+/// Ports at offset 0.
 pub const PORTS: [(&str, u16); 8] = [
     ("otlp-grpc", 4317),
     ("otlp-http", 4318),
@@ -71,6 +71,12 @@ pub fn free_offset() -> u16 {
             return offset;
         }
     }
+}
+
+/// A port that is free now.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("an address").port()
 }
 
 /// A running stack. Killed on drop if it was not stopped.
@@ -103,6 +109,17 @@ impl Stack {
             }
         }
         panic!("no offset at which all ports are free");
+    }
+
+    /// The engine alone, without the demo, held to some of the machine's cores.
+    pub fn up_on(cores: &[usize], data_dir: &Path, arguments: &[&str]) -> Self {
+        let cores: Vec<String> = cores.iter().map(usize::to_string).collect();
+        let offset = free_offset();
+        let mut held = Command::new("taskset");
+        held.arg("--cpu-list").arg(cores.join(",")).arg(program());
+        held.args(["up", "--no-demo", "--port-offset", &offset.to_string(), "--data-dir"]);
+        held.arg(data_dir).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::up_by(offset, held).unwrap_or_else(|said| panic!("mirante up failed:\n{said}"))
     }
 
     /// The same at a certain offset. The error is what it printed before it ended.
@@ -157,6 +174,26 @@ impl Stack {
     pub fn url(&self, part: &str) -> String {
         let port = PORTS.iter().find(|(name, _)| *name == part).expect("a part of the stack").1;
         format!("http://127.0.0.1:{}", port + self.offset)
+    }
+
+    /// `127.0.0.1:PORT` of a part, by the names of [`PORTS`].
+    pub fn address(&self, part: &str) -> String {
+        self.url(part).trim_start_matches("http://").to_owned()
+    }
+
+    /// Kills it with SIGKILL and waits until it is gone.
+    pub fn kill(mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Seconds of processor time that it has used, `/proc/PID/stat`. `None` where there is none.
+    pub fn cpu_seconds(&self) -> Option<f64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).ok()?;
+        // The name, in parentheses, may hold blanks.
+        let mut fields = stat.rsplit_once(") ")?.1.split(' ').skip(11);
+        let ticks: f64 = fields.next()?.parse::<f64>().ok()? + fields.next()?.parse::<f64>().ok()?;
+        Some(ticks / rustix::param::clock_ticks_per_second() as f64)
     }
 
     /// A command of the program, told where this stack is.
@@ -220,10 +257,19 @@ pub fn is_alive(pid: u32) -> bool {
         .is_ok_and(|stat| stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z')))
 }
 
-/// Resident memory of a process, in bytes.
+/// Resident memory of a process now, in bytes.
 pub fn resident_bytes(pid: u32) -> u64 {
+    memory_bytes(pid, "VmRSS:")
+}
+
+/// Most resident memory that a process has had so far, in bytes.
+pub fn most_resident_bytes(pid: u32) -> u64 {
+    memory_bytes(pid, "VmHWM:")
+}
+
+fn memory_bytes(pid: u32, field: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(field));
     let kib: u64 = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse().ok()).unwrap_or(0);
     kib * 1024
 }

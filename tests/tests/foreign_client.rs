@@ -13,8 +13,8 @@ use std::time::Duration;
 use libtest_mimic::{Arguments, Failed, Trial};
 use reqwest::Client;
 use serde_json::Value;
+use tests::mirante::{Stack, free_port};
 use tests::query;
-use tests::stack::{Mirante, Options, binary, free_port};
 
 /// A signal is exported every half a second and found at once; the rest is for a busy machine.
 const WITHIN: Duration = Duration::from_secs(30);
@@ -22,11 +22,8 @@ const GREETINGS: usize = 5;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let missing = [
-        (binary().is_none()).then_some("mirante is not built: cargo build --bin mirante"),
-        (!python("opentelemetry-instrument").is_file())
-            .then_some("there is no Python with OpenTelemetry: tests/setup.sh"),
-    ];
+    let missing = [(!python("opentelemetry-instrument").is_file())
+        .then_some("there is no Python with OpenTelemetry: tests/setup.sh")];
     let missing: Vec<&str> = missing.into_iter().flatten().collect();
     let in_ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
     let mut trials = Vec::new();
@@ -83,7 +80,7 @@ impl Scene {
 
 /// A stack and a Python program that sends to it and has greeted.
 struct Said {
-    mirante: Mirante,
+    mirante: Stack,
     service: String,
     /// Dropped, and so ended, after the cases.
     _program: Program,
@@ -112,9 +109,9 @@ fn python(program: &str) -> PathBuf {
 impl Said {
     async fn start(protocol: &str) -> Result<Self, Failed> {
         let dir = tempfile::tempdir()?;
-        let mirante = Mirante::start(&dir.path().join("data"), &Options::default());
+        let mirante = Stack::up(&dir.path().join("data"), &["--no-demo"]);
         let service = format!("py-{}", protocol.replace('/', "-"));
-        let endpoint = mirante.url(if protocol == "grpc" { 4317 } else { 4318 });
+        let endpoint = mirante.url(if protocol == "grpc" { "otlp-grpc" } else { "otlp-http" });
         let port = free_port();
         let output = std::fs::File::create(dir.path().join("python.log"))?;
         let child = Command::new(python("opentelemetry-instrument"))
@@ -162,13 +159,13 @@ impl Said {
     /// Asks until `find` finds something in the answer.
     async fn ask<T>(
         &self,
-        port: u16,
+        part: &str,
         path: &str,
         parameters: &[(&str, &str)],
         find: impl Fn(&Value) -> Option<T>,
     ) -> Result<T, Failed> {
         let client = Client::new();
-        let url = format!("{}{path}", self.mirante.url(port));
+        let url = format!("{}{path}", self.mirante.url(part));
         let last = Mutex::new(String::new());
         let asked = query::until(WITHIN, || async {
             let (status, answer) = query::get(&client, &url, parameters).await;
@@ -201,12 +198,12 @@ fn check(holds: bool, what: impl FnOnce() -> String) -> Result<(), Failed> {
 async fn found_in_tempo(said: &Said) -> Result<(), Failed> {
     let tags = format!("service.name={} url.path=/greet/guest-3", said.service);
     let trace_id = said
-        .ask(3200, "/api/search", &[("tags", &tags)], |found| {
+        .ask("tempo", "/api/search", &[("tags", &tags)], |found| {
             Some(array(&found["traces"]).first()?["traceID"].as_str()?.to_owned())
         })
         .await?;
     let spans = said
-        .ask(3200, &format!("/api/traces/{trace_id}"), &[], |trace| {
+        .ask("tempo", &format!("/api/traces/{trace_id}"), &[], |trace| {
             let scopes = array(&trace["batches"]).iter().flat_map(|batch| array(&batch["scopeSpans"]));
             let spans: Vec<Value> = scopes.flat_map(|scope| array(&scope["spans"])).cloned().collect();
             (spans.len() >= 3).then_some(spans)
@@ -220,14 +217,14 @@ async fn found_in_tempo(said: &Said) -> Result<(), Failed> {
 }
 
 async fn found_in_jaeger(said: &Said) -> Result<(), Failed> {
-    said.ask(16686, "/api/services", &[], |found| {
+    said.ask("jaeger", "/api/services", &[], |found| {
         array(&found["data"]).iter().any(|name| *name == said.service.as_str()).then_some(())
     })
     .await?;
     let parameters =
         [("service", said.service.as_str()), ("operation", "GET /greet/<name>"), ("limit", "20")];
     let traces = said
-        .ask(16686, "/api/traces", &parameters, |found| {
+        .ask("jaeger", "/api/traces", &parameters, |found| {
             let traces = array(&found["data"]);
             (traces.len() == GREETINGS).then(|| traces.to_vec())
         })
@@ -246,7 +243,7 @@ async fn found_in_jaeger(said: &Said) -> Result<(), Failed> {
 async fn found_in_loki(said: &Said) -> Result<(), Failed> {
     let query = format!("{{service_name=\"{}\"}} |= \"greeting guest-3\"", said.service);
     let stream = said
-        .ask(3100, "/loki/api/v1/query_range", &[("query", &query)], |found| {
+        .ask("loki", "/loki/api/v1/query_range", &[("query", &query)], |found| {
             array(&found["data"]["result"]).first().cloned()
         })
         .await?;
@@ -256,7 +253,7 @@ async fn found_in_loki(said: &Said) -> Result<(), Failed> {
     check(stream["values"][0][1] == "greeting guest-3", || format!("another line: {stream}"))?;
     let level = stream["stream"]["detected_level"].as_str();
     check(level == Some("info"), || format!("level {level:?}"))?;
-    said.ask(3200, &format!("/api/traces/{trace_id}"), &[], |trace| {
+    said.ask("tempo", &format!("/api/traces/{trace_id}"), &[], |trace| {
         (!array(&trace["batches"]).is_empty()).then_some(())
     })
     .await
@@ -266,7 +263,7 @@ async fn counter_in_prometheus(said: &Said) -> Result<(), Failed> {
     for number in 0..GREETINGS {
         let query = format!("greetings_total{{job=\"{}\",name=\"guest-{number}\"}}", said.job());
         let value = said
-            .ask(9090, "/api/v1/query", &[("query", &query)], |found| {
+            .ask("prometheus", "/api/v1/query", &[("query", &query)], |found| {
                 Some(array(&found["data"]["result"]).first()?["value"][1].as_str()?.to_owned())
             })
             .await?;
@@ -279,14 +276,14 @@ async fn histogram_in_prometheus(said: &Said) -> Result<(), Failed> {
     let route = "http_route=\"/greet/<name>\"";
     let query = format!("http_server_request_duration_seconds_count{{job=\"{}\",{route}}}", said.job());
     let expected = GREETINGS.to_string();
-    said.ask(9090, "/api/v1/query", &[("query", &query)], |found| {
+    said.ask("prometheus", "/api/v1/query", &[("query", &query)], |found| {
         let series = array(&found["data"]["result"]).first()?;
         (series["value"][1] == expected.as_str()).then_some(())
     })
     .await?;
     let query = format!("target_info{{job=\"{}\",instance=\"one\"}}", said.job());
     let labels = said
-        .ask(9090, "/api/v1/query", &[("query", &query)], |found| {
+        .ask("prometheus", "/api/v1/query", &[("query", &query)], |found| {
             Some(array(&found["data"]["result"]).first()?["metric"].clone())
         })
         .await?;

@@ -17,8 +17,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reqwest::Client;
 use tests::load::{BATCH_SPANS, SpanLoad, TRACE_SPANS};
+use tests::mirante::Stack;
 use tests::sender::{Protocol, Run, Signal, run};
-use tests::stack::{Mirante, Options, binary};
 use tests::{load, query};
 
 const LOG_LINES: u64 = 100;
@@ -47,11 +47,6 @@ const HTTP_FROM: u64 = 1 << 32;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nothing_acknowledged_is_lost_and_nothing_is_there_twice() {
-    if binary().is_none() {
-        assert!(std::env::var("CI").is_err(), "mirante is not built: cargo build --bin mirante");
-        println!("skipped: mirante is not built: cargo build --bin mirante");
-        return;
-    }
     let rounds =
         std::env::var("MIRANTE_KILL_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(3);
     let dir = tempfile::tempdir().unwrap();
@@ -64,8 +59,8 @@ async fn nothing_acknowledged_is_lost_and_nothing_is_there_twice() {
     }
 }
 
-fn start(dir: &Path) -> Mirante {
-    Mirante::start(&dir.join("data"), &Options { output: Some(dir.join("output")), ..Options::default() })
+fn start(dir: &Path) -> Stack {
+    Stack::up(&dir.join("data"), &["--no-demo"])
 }
 
 /// Starts, sends at full speed over all ways, kills.
@@ -73,7 +68,7 @@ async fn round(dir: &Path, number: u64) -> Round {
     let mirante = start(dir);
     let began_ns = now_ns();
     let spans = Arc::new(SpanLoad::new(began_ns, BATCH_SPANS));
-    let (grpc, http) = (mirante.address(4317), mirante.address(4318));
+    let (grpc, http) = (mirante.address("otlp-grpc"), mirante.address("otlp-http"));
 
     let accepted: [Arc<AtomicU64>; 4] = Default::default();
     let make = Arc::clone(&spans);
@@ -133,7 +128,7 @@ fn metric_of(round: u64) -> String {
     format!("kill_nine_round_{round}")
 }
 
-async fn check(mirante: &Mirante, done: &[Round]) {
+async fn check(mirante: &Stack, done: &[Round]) {
     let client = Client::new();
     let last = done.last().unwrap();
     check_spans(mirante, &client, last).await;
@@ -145,8 +140,8 @@ async fn check(mirante: &Mirante, done: &[Round]) {
 }
 
 /// Every trace of every acknowledged batch is whole.
-async fn check_spans(mirante: &Mirante, client: &Client, round: &Round) {
-    let tempo = mirante.url(3200);
+async fn check_spans(mirante: &Stack, client: &Client, round: &Round) {
+    let tempo = mirante.url("tempo");
     let batches: Vec<u64> = spans_acknowledged(round);
     let lookers: Vec<_> = (0..8)
         .map(|first| {
@@ -176,7 +171,7 @@ fn spans_acknowledged(round: &Round) -> Vec<u64> {
 }
 
 /// Every line of every acknowledged batch is there once.
-async fn check_logs(mirante: &Mirante, client: &Client, round: &Round) {
+async fn check_logs(mirante: &Stack, client: &Client, round: &Round) {
     let mut seen: HashMap<String, u64> = HashMap::new();
     let selector = format!("{{service_name=\"{SERVICE}\"}} |= \"round {} \"", round.number);
     let newest = round.logs.accepted.iter().max().unwrap() + 10;
@@ -191,7 +186,7 @@ async fn check_logs(mirante: &Mirante, client: &Client, round: &Round) {
             ("limit", "5000"),
             ("direction", "forward"),
         ];
-        let url = format!("{}/loki/api/v1/query_range", mirante.url(3100));
+        let url = format!("{}/loki/api/v1/query_range", mirante.url("loki"));
         let (status, answer) = query::get(client, &url, &parameters).await;
         assert!(status.is_success(), "{status} {answer}");
         for stream in answer["data"]["result"].as_array().unwrap() {
@@ -210,8 +205,8 @@ async fn check_logs(mirante: &Mirante, client: &Client, round: &Round) {
 }
 
 /// Every acknowledged sample is there once.
-async fn check_metrics(mirante: &Mirante, client: &Client, round: &Round) {
-    let url = format!("{}/api/v1/query", mirante.url(9090));
+async fn check_metrics(mirante: &Stack, client: &Client, round: &Round) {
+    let url = format!("{}/api/v1/query", mirante.url("prometheus"));
     let time_s = (round.began_ns / 1_000_000_000 + 3000).to_string();
     let query = format!("{}[1h]", metric_of(round.number));
     let (status, answer) = query::get(client, &url, &[("query", &query), ("time", &time_s)]).await;
@@ -228,8 +223,8 @@ async fn check_metrics(mirante: &Mirante, client: &Client, round: &Round) {
 
 /// A store that merges what is there twice when it is asked would hide it, so the stores' own counts have to agree as
 /// well: no less than was acknowledged, and no more than that with what was on its way at the kills.
-async fn check_counts(mirante: &Mirante, client: &Client, done: &[Round]) {
-    let page = mirante.url(3200);
+async fn check_counts(mirante: &Stack, client: &Client, done: &[Round]) {
+    let page = mirante.url("tempo");
     let kept = async |signal: &str| {
         let label = format!("signal=\"{signal}\"");
         query::metric(client, &page, "mirante_head_items", &[&label]).await
