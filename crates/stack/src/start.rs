@@ -74,9 +74,17 @@ impl Stack {
             servers.push(server);
             ready.push((part, began.elapsed()));
         }
+        let mut others = stores.other_readers();
+        // Not `process_start_time_seconds`: a program that became this one by exec, as `cargo run` does, counts there.
+        let started: (_, _, Box<dyn Fn() -> f64 + Send + Sync>) = (
+            "mirante_start_time_seconds",
+            "When the engine was started, in seconds since the Unix epoch.",
+            Box::new(move || started_ns as f64 / 1e9),
+        );
+        others.push(started);
         let sources = Sources {
             stores: stores.readers(),
-            others: stores.other_readers(),
+            others,
             connections: servers
                 .iter()
                 .map(|server| (server.part().id(), Box::new(server.connection_count()) as _))

@@ -165,7 +165,7 @@ impl Report {
     }
 
     fn uptime(&self) -> Option<Duration> {
-        let started = self.figure("process_start_time_seconds")?;
+        let started = self.figure("mirante_start_time_seconds")?;
         let now = model::Clock::now_ns(&model::SystemClock) as f64 / 1e9;
         Duration::try_from_secs_f64(now - started).ok()
     }
