@@ -125,6 +125,17 @@ impl Connection {
         }
     }
 
+    /// Asks by an HTTP/1.1 GET; only on a connection of [`Protocol::Http`].
+    pub async fn get(&mut self, path: &str, accept: &str) -> Result<(StatusCode, Bytes), String> {
+        let Kind::Http(sender) = &mut self.kind else { return Err("not HTTP/1.1".to_owned()) };
+        let request = Request::get(path).header(HOST, &self.host).header(http::header::ACCEPT, accept);
+        let request = request.body(Full::default()).expect("a valid request");
+        let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
+        let status = response.status();
+        let body = response.into_body().collect().await.map_err(|error| error.to_string())?;
+        Ok((status, body.to_bytes()))
+    }
+
     /// Sends any HTTP/1.1 POST and waits for its answer; only on a connection of [`Protocol::Http`].
     pub async fn post(&mut self, path: &str, content_type: &str, body: Bytes) -> Outcome {
         let Kind::Http(sender) = &mut self.kind else { return Outcome::Refused("not HTTP/1.1".to_owned()) };

@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use reqwest::Client;
 use tests::load::{BATCH_SPANS, SpanLoad, TRACE_SPANS};
 use tests::mirante::Stack;
-use tests::sender::{Protocol, Run, Signal, run};
+use tests::sender::{Connection, Protocol, Run, Signal, run};
 use tests::{load, query};
 
 const LOG_LINES: u64 = 100;
@@ -131,7 +131,7 @@ fn metric_of(round: u64) -> String {
 async fn check(mirante: &Stack, done: &[Round]) {
     let client = Client::new();
     let last = done.last().unwrap();
-    check_spans(mirante, &client, last).await;
+    check_spans(mirante, last).await;
     check_logs(mirante, &client, last).await;
     for round in done {
         check_metrics(mirante, &client, round).await;
@@ -140,21 +140,23 @@ async fn check(mirante: &Stack, done: &[Round]) {
 }
 
 /// Every trace of every acknowledged batch is whole.
-async fn check_spans(mirante: &Stack, client: &Client, round: &Round) {
-    let tempo = mirante.url("tempo");
+async fn check_spans(mirante: &Stack, round: &Round) {
+    let tempo = mirante.address("tempo");
     let batches: Vec<u64> = spans_acknowledged(round);
     let lookers: Vec<_> = (0..8)
         .map(|first| {
-            let (client, tempo, spans) = (client.clone(), tempo.clone(), Arc::clone(&round.spans));
+            let (tempo, spans) = (tempo.clone(), Arc::clone(&round.spans));
             let batches: Vec<u64> = batches.iter().copied().skip(first).step_by(8).collect();
             tokio::spawn(async move {
+                let mut connection = Connection::open(Protocol::Http, &tempo).await.unwrap();
                 for batch in batches {
                     for trace in 0..BATCH_SPANS / TRACE_SPANS {
-                        let trace_id = query::hex(&spans.trace_id(batch, trace));
-                        let mut found = query::span_ids(&client, &tempo, &trace_id).await;
+                        let path = format!("/api/traces/{}", query::hex(&spans.trace_id(batch, trace)));
+                        let (status, body) = connection.get(&path, "application/protobuf").await.unwrap();
+                        let mut found = load::span_ids_of(&body);
                         found.sort_unstable();
                         found.dedup();
-                        assert_eq!(found.len(), TRACE_SPANS, "trace {trace_id} of batch {batch}");
+                        assert_eq!(found.len(), TRACE_SPANS, "{path} of batch {batch}: {status}");
                     }
                 }
             })

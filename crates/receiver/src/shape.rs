@@ -73,12 +73,16 @@ const fn node(cost: usize, children: Children) -> Node {
     Node { cost, children, copies: Copies::None }
 }
 
-// The trace decoder keeps rows; attributes stay bytes, and their number is limited span by span.
+// The trace decoder keeps rows; what is in an attribute stays bytes.
 static TRACES: Node = node(0, &[(1, || &RESOURCE_SPANS)]);
-static RESOURCE_SPANS: Node = node(128, &[(2, || &SCOPE_SPANS)]);
-static SCOPE_SPANS: Node = node(128, &[(2, || &SPAN)]);
-static SPAN: Node = node(256, &[(11, || &ROW), (13, || &ROW)]);
-static ROW: Node = node(64, &[]);
+static RESOURCE_SPANS: Node = node(128, &[(1, || &SPAN_RESOURCE), (2, || &SCOPE_SPANS)]);
+static SCOPE_SPANS: Node = node(128, &[(1, || &SPAN_SCOPE), (2, || &SPAN)]);
+static SPAN_RESOURCE: Node = node(0, &[(1, || &ATTRIBUTE)]);
+static SPAN_SCOPE: Node = node(0, &[(3, || &ATTRIBUTE)]);
+static SPAN: Node = node(256, &[(9, || &ATTRIBUTE), (11, || &EVENT), (13, || &LINK)]);
+static EVENT: Node = node(64, &[(3, || &ATTRIBUTE)]);
+static LINK: Node = node(64, &[(4, || &ATTRIBUTE)]);
+static ATTRIBUTE: Node = node(32, &[]);
 
 static LOGS: Node = node(0, &[(1, || &RESOURCE_LOGS)]);
 static RESOURCE_LOGS: Node = Node {
@@ -114,7 +118,8 @@ static SUMMARIES: Node = node(64, &[(1, || &SUMMARY)]);
 static NUMBER: Node = node(320, &[(7, || &KEY_VALUE), (5, || &EXEMPLAR)]);
 static HISTOGRAM: Node = node(512, &[(9, || &KEY_VALUE), (8, || &EXEMPLAR)]);
 static EXPONENTIAL: Node = node(640, &[(1, || &KEY_VALUE), (11, || &EXEMPLAR)]);
-static SUMMARY: Node = node(384, &[(7, || &KEY_VALUE), (6, || &ROW)]);
+static SUMMARY: Node = node(384, &[(7, || &KEY_VALUE), (6, || &QUANTILE)]);
+static QUANTILE: Node = node(64, &[]);
 static EXEMPLAR: Node = node(256, &[(7, || &KEY_VALUE)]);
 
 static RESOURCE: Node = node(128, &[(1, || &KEY_VALUE)]);
@@ -266,6 +271,8 @@ mod tests {
         assert_eq!(estimate(Signal::Traces, &spans), 256 + many * 256);
         let events = nested(1, &nested(2, &nested(2, &[0x5a, 0].repeat(many))));
         assert_eq!(estimate(Signal::Traces, &events), 512 + many * 64);
+        let attributes = nested(1, &nested(2, &nested(2, &[0x4a, 0].repeat(many))));
+        assert_eq!(estimate(Signal::Traces, &attributes), 512 + many * 32);
         let attributes = nested(1, &nested(2, &nested(2, &[0x32, 0].repeat(many))));
         assert_eq!(estimate(Signal::Logs, &attributes), 256 + 256 + 640 + many * 160);
         let points = nested(1, &nested(2, &nested(2, &nested(5, &[0x0a, 0].repeat(many)))));
