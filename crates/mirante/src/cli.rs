@@ -72,7 +72,7 @@ pub(crate) struct Up {
     pub(crate) no_demo: bool,
 
     /// Memory for recent data and for requests under way
-    #[arg(long, value_name = "BYTES", env = "MIRANTE_MEMORY", default_value = "256MiB", value_parser = parse_memory)]
+    #[arg(long, value_name = "BYTES", env = "MIRANTE_MEMORY", default_value = "512MiB", value_parser = parse_memory)]
     pub(crate) memory: u64,
 
     /// How long data is kept: an age, a size, or age/size; for all signals or for one (traces=, logs=, metrics=)

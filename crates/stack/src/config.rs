@@ -33,7 +33,7 @@ impl Config {
     /// Least memory that a stack works with.
     pub const MIN_MEMORY_BYTES: u64 = 64 << 20;
     /// Memory if nothing is said.
-    pub const DEFAULT_MEMORY_BYTES: u64 = 256 << 20;
+    pub const DEFAULT_MEMORY_BYTES: u64 = 512 << 20;
 
     /// A stack in a directory, on the loopback, at the usual ports, without demo.
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
@@ -103,7 +103,7 @@ pub(crate) struct MemorySplit {
 impl MemorySplit {
     fn of(total: u64) -> Self {
         let percent = |share: u64| total / 100 * share;
-        Self { traces: percent(35), logs: percent(20), metrics: percent(25), requests: percent(20) }
+        Self { traces: percent(40), logs: percent(20), metrics: percent(20), requests: percent(20) }
     }
 }
 
