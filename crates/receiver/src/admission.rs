@@ -31,7 +31,7 @@ impl Admission {
 
     /// A request's part of the budget, empty at first.
     pub(crate) fn permit(self: &Arc<Self>) -> Permit {
-        Permit { admission: Arc::clone(self), bytes: 0 }
+        Permit { admission: Arc::clone(self), bytes: 0, base: 0 }
     }
 }
 
@@ -40,6 +40,8 @@ impl Admission {
 pub(crate) struct Permit {
     admission: Arc<Admission>,
     bytes: usize,
+    /// The part that is not for the body.
+    base: usize,
 }
 
 impl Permit {
@@ -62,9 +64,16 @@ impl Permit {
         Ok(())
     }
 
-    /// Takes as much more as is needed to hold `bytes` in all.
+    /// Takes what a request costs beside its body.
+    pub(crate) fn add_base(&mut self, bytes: usize) -> Result<()> {
+        self.add(bytes)?;
+        self.base += bytes;
+        Ok(())
+    }
+
+    /// Takes as much more as is needed to hold a body of `bytes` in all.
     pub(crate) fn cover(&mut self, bytes: usize) -> Result<()> {
-        self.add(bytes.saturating_sub(self.bytes))
+        self.add(bytes.saturating_sub(self.bytes - self.base))
     }
 
     /// What it holds.
@@ -100,6 +109,16 @@ mod tests {
         drop(first);
         drop(second);
         assert_eq!(admission.held(), 0);
+    }
+
+    #[test]
+    fn a_body_is_covered_beside_the_base() {
+        let admission = Admission::new(100, Duration::from_secs(1));
+        let mut permit = admission.permit();
+        permit.add_base(10).unwrap();
+        permit.cover(50).unwrap();
+        permit.cover(60).unwrap();
+        assert_eq!(admission.held(), 70);
     }
 
     #[test]

@@ -66,7 +66,8 @@ async fn read(request: Request<Body>, ticket: &mut Ticket) -> Result<Payload> {
         None => None,
         Some(name) => Some(Coding::from_grpc(name.to_str().unwrap_or("?"))?),
     };
-    let message = message::read(body, ticket.bounds(), &mut ticket.permit).await?;
+    let bounds = ticket.bounds()?;
+    let message = message::read(body, bounds, &mut ticket.permit).await?;
     let coding = match (message.compressed, coding) {
         (false, _) => Coding::Identity,
         (true, Some(coding)) => coding,

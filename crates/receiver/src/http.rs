@@ -16,7 +16,7 @@ use crate::ingest::{Format, Payload, Ticket};
 use crate::media::{JSON, PROTOBUF, content_coding, media_type};
 use crate::names::{Signal, Transport};
 use crate::status::{Code, Status};
-use crate::{Accepted, Error, Ingest, Result, body, response};
+use crate::{Accepted, Error, Ingest, Result, body, response, text};
 
 /// `/v1/traces`, `/v1/metrics`, `/v1/logs`.
 pub fn otlp_http_router(ingest: Ingest) -> Router {
@@ -25,6 +25,7 @@ pub fn otlp_http_router(ingest: Ingest) -> Router {
         .route("/v1/metrics", any(metrics))
         .route("/v1/logs", any(logs))
         .route("/v1development/profiles", any(profiles))
+        .fallback(async || text::error(StatusCode::NOT_FOUND, "404 page not found"))
         .with_state(ingest)
 }
 
@@ -142,7 +143,8 @@ fn negotiate(request: &Request<Body>) -> Result<Encoding, Box<Response>> {
 
 async fn read(request: Request<Body>, encoding: Encoding, ticket: &mut Ticket) -> Result<Payload> {
     let coding = Coding::from_collector_http(content_coding(request.headers()))?;
-    let bytes = body::read(request.into_body(), ticket.bounds(), &mut ticket.permit).await?;
+    let bounds = ticket.bounds()?;
+    let bytes = body::read(request.into_body(), bounds, &mut ticket.permit).await?;
     Ok(Payload { bytes, coding, format: encoding.format() })
 }
 

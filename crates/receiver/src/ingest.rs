@@ -60,6 +60,10 @@ pub(crate) struct Shared {
     workers: Arc<Semaphore>,
 }
 
+/// What a request costs beside its body: its head, its task, its place on a connection. So that even empty requests are
+/// limited in number.
+const REQUEST_BYTES: usize = 2048;
+
 /// How much more than the largest body the decoded forms of requests may take.
 const DECODED_TO_BODY: usize = 4;
 
@@ -89,7 +93,8 @@ impl Ingest {
         clock: Arc<dyn Clock>,
         registry: &Registry,
     ) -> prometheus::Result<Self> {
-        let in_flight = config.max_in_flight_bytes.max(config.max_body_bytes.saturating_mul(2));
+        let largest = config.max_body_bytes.saturating_mul(2).saturating_add(REQUEST_BYTES);
+        let in_flight = config.max_in_flight_bytes.max(largest);
         let admission = Admission::new(in_flight, config.retry_after);
         let decoded = config.max_body_bytes.saturating_mul(DECODED_TO_BODY);
         let decoding = Admission::new(decoded, config.retry_after);
@@ -183,10 +188,11 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
-    /// What bounds the reading of its body.
-    pub(crate) fn bounds(&self) -> Bounds {
+    /// Lets the request in and says what bounds the reading of its body.
+    pub(crate) fn bounds(&mut self) -> Result<Bounds> {
+        self.permit.add_base(REQUEST_BYTES)?;
         let config = &self.shared.config;
-        Bounds { limit: config.max_body_bytes, timeout: config.body_timeout }
+        Ok(Bounds { limit: config.max_body_bytes, timeout: config.body_timeout })
     }
 
     /// Decompresses, decodes and stores what was read, or counts why there is nothing to store.

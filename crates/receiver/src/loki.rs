@@ -62,7 +62,8 @@ async fn read_push(request: Request<Body>, json: Format, ticket: &mut Ticket) ->
         }
     };
     let format = if media_type(request.headers())? == JSON { json } else { Format::LokiProtobuf };
-    let bytes = body::read(request.into_body(), ticket.bounds(), &mut ticket.permit).await?;
+    let bounds = ticket.bounds()?;
+    let bytes = body::read(request.into_body(), bounds, &mut ticket.permit).await?;
     Ok(Payload { bytes, coding, format })
 }
 
@@ -94,7 +95,8 @@ async fn read_otlp(request: Request<Body>, ticket: &mut Ticket) -> Result<Payloa
             return Err(Error::Malformed(format!("content type: {given} is not supported")));
         }
     };
-    let bytes = body::read(request.into_body(), ticket.bounds(), &mut ticket.permit).await?;
+    let bounds = ticket.bounds()?;
+    let bytes = body::read(request.into_body(), bounds, &mut ticket.permit).await?;
     Ok(Payload { bytes, coding, format: encoding.format() })
 }
 

@@ -47,7 +47,8 @@ async fn read(request: Request<Body>, ticket: &mut Ticket) -> Result<Payload> {
             )));
         }
     };
-    let bytes = body::read(request.into_body(), ticket.bounds(), &mut ticket.permit).await?;
+    let bounds = ticket.bounds()?;
+    let bytes = body::read(request.into_body(), bounds, &mut ticket.permit).await?;
     Ok(Payload { bytes, coding, format: encoding.format() })
 }
 

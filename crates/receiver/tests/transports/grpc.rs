@@ -201,11 +201,11 @@ async fn when_memory_is_taken_the_sender_is_given_a_delay() {
             tokio::spawn(async move { call(&router, Signal::Traces, &[GRPC], body).await })
         })
         .collect();
-    while door.counted(names::IN_FLIGHT_BYTES, &[]) < 8000 {
+    while door.counted(names::IN_FLIGHT_BYTES, &[]) < 12_096 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let answer = call(&router, Signal::Logs, &[GRPC], framed(0, &[0; 1000])).await;
-    assert_code(&answer, Code::ResourceExhausted, "its limit is 8192");
+    assert_code(&answer, Code::ResourceExhausted, "its limit is 12288");
     let details = answer.header("grpc-status-details-bin");
     let details = base64::engine::general_purpose::STANDARD_NO_PAD.decode(details).unwrap();
     let status = RpcStatus::decode(details.as_slice()).unwrap();

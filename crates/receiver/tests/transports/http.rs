@@ -230,6 +230,8 @@ async fn methods_and_types_that_are_not_served_are_told_in_plain_text() {
         assert_status(&answer, 400, 3, "unsupported Content-Encoding: br");
         assert_eq!(door.stored(signal), 0);
     }
+    let answer = send(&router, post("/v1/spans", &[PROTOBUF], Bytes::new())).await;
+    assert_eq!((answer.status, answer.text()), (StatusCode::NOT_FOUND, "404 page not found\n"));
     let answer = send(&router, post("/v1development/profiles", &[PROTOBUF], Bytes::new())).await;
     assert_status(&answer, 404, 12, "profiles are not taken");
 }
@@ -245,13 +247,13 @@ async fn when_memory_is_taken_the_sender_is_asked_to_wait() {
             tokio::spawn(async move { send(&router, post("/v1/traces", &[PROTOBUF], body)).await })
         })
         .collect();
-    while door.counted(names::IN_FLIGHT_BYTES, &[]) < 8000 {
+    while door.counted(names::IN_FLIGHT_BYTES, &[]) < 12_096 {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
 
     let body = Bytes::from(vec![0; 1000]);
     let answer = export(&router, Signal::Traces, &[PROTOBUF], body.clone()).await;
-    assert_status(&answer, 429, 8, "the receiver holds 8000 bytes of requests, its limit is 8192");
+    assert_status(&answer, 429, 8, "of requests, its limit is 12288");
     assert_eq!(answer.header("retry-after"), "1");
     let status = RpcStatus::decode(answer.body.clone()).unwrap();
     assert_eq!(status.details[0].type_url, "type.googleapis.com/google.rpc.RetryInfo");

@@ -302,7 +302,7 @@ pub(crate) struct RpcAny {
 pub(crate) fn small() -> Config {
     Config {
         max_body_bytes: 4096,
-        max_in_flight_bytes: 8192,
+        max_in_flight_bytes: 12_288,
         body_timeout: Duration::from_millis(300),
         ..Config::default()
     }
