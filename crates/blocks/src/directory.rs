@@ -1,13 +1,15 @@
 //! The life of blocks.
 
-use std::fs::{self, File};
+use std::collections::HashSet;
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ulid::Ulid;
 
-use crate::{Error, Result, io_error};
+use crate::draft::sync_dir;
+use crate::manifest::{self, Manifest, Meta};
+use crate::{Draft, Error, Result, io_error};
 
 /// Begin of the name of a block that is being written.
 const TEMPORARY: &str = "tmp-";
@@ -22,15 +24,14 @@ pub struct Directory {
     path: PathBuf,
 }
 
-/// A block that was found.
+/// What was found in a directory.
 #[derive(Debug)]
-pub struct Found<M> {
-    /// Its name.
-    pub id: Ulid,
-    /// Its directory.
-    pub path: PathBuf,
-    /// What its check gave.
-    pub meta: M,
+pub struct Scan<B> {
+    /// The blocks as they were opened, by identifier, which is by age.
+    pub blocks: Vec<B>,
+    /// The last segment of the log that a block covers. Those that were replaced count as well: the segments that they
+    /// cover are in their replacement, whatever that says.
+    pub last_wal: Option<u64>,
 }
 
 impl Directory {
@@ -41,16 +42,13 @@ impl Directory {
         Ok(Self { path })
     }
 
-    /// The blocks, by identifier, which is by age; and tidies up after a crash: half-written and half-removed blocks go,
-    /// so do those that another block names as its sources, and what does not pass the check is set aside.
+    /// Opens the blocks, and tidies up after a crash: half-written and half-removed blocks go, so do those that another
+    /// block names as its sources, and what is damaged is set aside.
     ///
-    /// `check` reads a block's metadata and says whether the block is whole; `sources` gives the blocks that it replaces.
-    pub fn scan<M>(
-        &self,
-        check: impl Fn(&Path, Ulid) -> Result<M>,
-        sources: impl Fn(&M) -> Vec<Ulid>,
-    ) -> Result<Vec<Found<M>>> {
-        let mut found = Vec::new();
+    /// A block is whole if its metadata can be read, are of its identifier and of a version that is known, and give the
+    /// length of its data file; then `open` makes of it what the store wants, and may still find it damaged.
+    pub fn scan<M: Meta, B>(&self, open: impl Fn(PathBuf, M) -> Result<B>) -> Result<Scan<B>> {
+        let mut found: Vec<(Manifest, PathBuf, B)> = Vec::new();
         for entry in fs::read_dir(&self.path).map_err(io_error("list", &self.path))? {
             let path = entry.map_err(io_error("list", &self.path))?.path();
             let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
@@ -59,29 +57,36 @@ impl Directory {
                 continue;
             }
             let Ok(id) = Ulid::from_string(name) else { continue };
-            match check(&path, id) {
-                Ok(meta) => found.push(Found { id, path, meta }),
+            let opened = manifest::read::<M>(&path, id).and_then(|meta| {
+                let manifest = meta.manifest().clone();
+                Ok((manifest, path.clone(), open(path.clone(), meta)?))
+            });
+            match opened {
+                Ok(block) => found.push(block),
                 Err(error) => {
                     tracing::error!(block = %path.display(), %error, "a block is damaged; it is set aside");
                     self.set_aside(&path)?;
                 }
             }
         }
-        found.sort_by_key(|block| block.id);
-        let replaced: Vec<Ulid> = found.iter().flat_map(|block| sources(&block.meta)).collect();
-        let (gone, kept): (Vec<_>, Vec<_>) =
-            found.into_iter().partition(|block| replaced.contains(&block.id));
-        for block in gone {
-            self.remove(&block.path)?;
+        found.sort_by_key(|(manifest, ..)| manifest.id);
+        let replaced: HashSet<Ulid> =
+            found.iter().flat_map(|(manifest, ..)| manifest.sources.iter().copied()).collect();
+        let last_wal = found.iter().map(|(manifest, ..)| manifest.last_wal).max();
+        let mut blocks = Vec::with_capacity(found.len());
+        for (manifest, path, block) in found {
+            if replaced.contains(&manifest.id) {
+                self.remove(&path)?;
+            } else {
+                blocks.push(block);
+            }
         }
-        Ok(kept)
+        Ok(Scan { blocks, last_wal })
     }
 
     /// Begins to write a block.
     pub fn begin(&self, id: Ulid) -> Result<Draft> {
-        let path = self.path.join(format!("{TEMPORARY}{id}"));
-        fs::create_dir(&path).map_err(io_error("create", &path))?;
-        Ok(Draft { target: self.path.join(id.to_string()), path: Some(path) })
+        Draft::new(self.path.join(format!("{TEMPORARY}{id}")), self.path.join(id.to_string()))
     }
 
     /// Removes a block. It is renamed first, so that a crash in between leaves no half block. Who has its files open can
@@ -100,56 +105,8 @@ impl Directory {
         let name = block.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let renamed = self.path.join(format!("{prefix}{name}"));
         fs::rename(block, &renamed).map_err(io_error("rename", block))?;
-        sync(&self.path)?;
+        sync_dir(&self.path)?;
         Ok(renamed)
-    }
-}
-
-/// A block that is being written. Dropped without being published, it is removed.
-#[derive(Debug)]
-pub struct Draft {
-    target: PathBuf,
-    /// `None` once it is published.
-    path: Option<PathBuf>,
-}
-
-impl Draft {
-    /// Where a file of the block is to be written.
-    pub fn file(&self, name: &str) -> PathBuf {
-        self.path.as_ref().unwrap_or(&self.target).join(name)
-    }
-
-    /// Writes a value as a JSON file.
-    pub fn write_json(&self, name: &str, value: &impl Serialize) -> Result<()> {
-        let path = self.file(name);
-        let text = serde_json::to_vec(value).map_err(|error| Error::damaged(&path, error.to_string()))?;
-        fs::write(&path, text).map_err(io_error("write", path))
-    }
-
-    /// Forces every file to the disk and gives the block its name, in one step. Returns its directory.
-    pub fn publish(mut self) -> Result<PathBuf> {
-        let Some(path) = &self.path else { return Ok(self.target.clone()) };
-        for entry in fs::read_dir(path).map_err(io_error("list", path))? {
-            sync(&entry.map_err(io_error("list", path))?.path())?;
-        }
-        sync(path)?;
-        fs::rename(path, &self.target).map_err(io_error("rename", path))?;
-        self.path = None;
-        if let Some(parent) = self.target.parent() {
-            sync(parent)?;
-        }
-        Ok(self.target.clone())
-    }
-}
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        if let Some(path) = &self.path
-            && let Err(error) = fs::remove_dir_all(path)
-        {
-            // It will be removed at the next start.
-            tracing::warn!(path = %path.display(), %error, "an unfinished block was left");
-        }
     }
 }
 
@@ -159,32 +116,39 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     serde_json::from_slice(&text).map_err(|error| Error::damaged(path, error.to_string()))
 }
 
-fn sync(path: &Path) -> Result<()> {
-    File::open(path).and_then(|file| file.sync_all()).map_err(io_error("sync", path))
-}
-
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
+    use std::io::Write as _;
+
+    use serde::{Deserialize, Serialize};
 
     use super::*;
+    use crate::META_FILE;
 
     #[derive(Serialize, Deserialize)]
-    struct Meta {
-        sources: Vec<String>,
+    struct Own {
+        #[serde(flatten)]
+        manifest: Manifest,
     }
 
-    fn publish(directory: &Directory, id: Ulid, sources: &[Ulid]) -> PathBuf {
-        let draft = directory.begin(id).unwrap();
-        let sources = sources.iter().map(Ulid::to_string).collect();
-        draft.write_json("meta.json", &Meta { sources }).unwrap();
-        draft.publish().unwrap()
+    impl Meta for Own {
+        const VERSION: u32 = 1;
+        const DATA_FILE: &'static str = "data";
+
+        fn manifest(&self) -> &Manifest {
+            &self.manifest
+        }
+    }
+
+    fn publish(directory: &Directory, id: Ulid, last_wal: u64, sources: &[Ulid]) -> PathBuf {
+        let mut draft = directory.begin(id).unwrap();
+        draft.create("data").unwrap().write_all(b"12345").unwrap();
+        let manifest = Manifest { version: 1, id, file_bytes: 5, last_wal, sources: sources.to_vec() };
+        draft.publish(&Own { manifest }).unwrap()
     }
 
     fn scan(directory: &Directory) -> Vec<Ulid> {
-        let sources = |meta: &Meta| meta.sources.iter().map(|id| Ulid::from_string(id).unwrap()).collect();
-        let found = directory.scan(|path, _| read_json::<Meta>(&path.join("meta.json")), sources).unwrap();
-        found.into_iter().map(|block| block.id).collect()
+        directory.scan(|_, meta: Own| Ok(meta.manifest.id)).unwrap().blocks
     }
 
     fn names(path: &Path) -> Vec<String> {
@@ -201,14 +165,27 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let directory = Directory::open(root.path().join("blocks")).unwrap();
         let id = Ulid::from_parts(1, 1);
-        let draft = directory.begin(id).unwrap();
-        draft.write_json("meta.json", &Meta { sources: Vec::new() }).unwrap();
-        assert!(scan(&directory).is_empty(), "and the scan removes what a crash left");
+        let mut draft = directory.begin(id).unwrap();
+        draft.write_json("other.json", &[1]).unwrap();
+        assert!(scan(&directory).is_empty());
+        assert_eq!(names(&root.path().join("blocks")), [""; 0], "the scan removes what a crash left");
         drop(draft);
-        publish(&directory, id, &[]);
+        let path = publish(&directory, id, 1, &[]);
+        assert_eq!(names(&path), ["data", META_FILE]);
         assert_eq!(scan(&directory), [id]);
         drop(directory.begin(Ulid::from_parts(2, 2)).unwrap());
         assert_eq!(names(&root.path().join("blocks")), [id.to_string()]);
+    }
+
+    #[test]
+    fn a_draft_begins_empty() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = Directory::open(root.path()).unwrap();
+        let id = Ulid::from_parts(1, 1);
+        let left = root.path().join(format!("tmp-{id}"));
+        fs::create_dir(&left).unwrap();
+        fs::write(left.join("old"), "").unwrap();
+        assert_eq!(names(&publish(&directory, id, 1, &[])), ["data", META_FILE]);
     }
 
     #[test]
@@ -216,15 +193,46 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let directory = Directory::open(root.path()).unwrap();
         let [first, second, third, broken] = [1, 2, 3, 4].map(|number| Ulid::from_parts(number, 0));
-        publish(&directory, first, &[]);
-        publish(&directory, second, &[]);
-        publish(&directory, third, &[first]);
-        let path = publish(&directory, broken, &[]);
-        fs::write(path.join("meta.json"), "{").unwrap();
+        publish(&directory, first, 1, &[]);
+        publish(&directory, second, 2, &[]);
+        publish(&directory, third, 1, &[first]);
+        let path = publish(&directory, broken, 4, &[]);
+        fs::write(path.join(META_FILE), "{").unwrap();
         fs::create_dir(root.path().join("removed-x")).unwrap();
         assert_eq!(scan(&directory), [second, third]);
         assert_eq!(names(root.path()), [second.to_string(), third.to_string(), format!("damaged-{broken}")]);
         directory.remove(&root.path().join(second.to_string())).unwrap();
         assert_eq!(scan(&directory), [third]);
+    }
+
+    #[test]
+    fn a_damaged_block_replaces_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = Directory::open(root.path()).unwrap();
+        let [first, second, third] = [1, 2, 3].map(|number| Ulid::from_parts(number, 0));
+        publish(&directory, first, 1, &[]);
+        let merged = publish(&directory, second, 1, &[first]);
+        fs::write(merged.join("data"), "1234").unwrap();
+        publish(&directory, third, 1, &[first]);
+        // What the store itself finds damaged counts as much as what is seen here.
+        let refuse = |path: PathBuf, meta: Own| {
+            let refused = meta.manifest.id == third;
+            if refused { Err(Error::damaged(path, "no")) } else { Ok(meta.manifest.id) }
+        };
+        assert_eq!(directory.scan(refuse).unwrap().blocks, [first]);
+        let expected = [first.to_string(), format!("damaged-{second}"), format!("damaged-{third}")];
+        assert_eq!(names(root.path()), expected);
+    }
+
+    #[test]
+    fn replaced_blocks_count_for_the_log() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = Directory::open(root.path()).unwrap();
+        assert_eq!(directory.scan(|_, _: Own| Ok(())).unwrap().last_wal, None);
+        let [old, new] = [1, 2].map(|number| Ulid::from_parts(number, 0));
+        publish(&directory, old, 7, &[]);
+        publish(&directory, new, 5, &[old]);
+        let scan = directory.scan(|_, meta: Own| Ok(meta.manifest.id)).unwrap();
+        assert_eq!((scan.blocks, scan.last_wal), (vec![new], Some(7)));
     }
 }

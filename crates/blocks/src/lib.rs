@@ -7,15 +7,20 @@
 //! and reported, never removed.
 //!
 //! - [`Directory`] and [`Draft`]: the life of blocks.
+//! - [`Manifest`] and [`Meta`]: what a block's `meta.json` says, and the checks that it makes possible.
 //! - [`BlockFile`]: a file that many threads read at once.
 
 mod directory;
+mod draft;
 mod file;
+mod manifest;
 
 use std::path::PathBuf;
 
-pub use directory::{Directory, Draft, Found, read_json};
+pub use directory::{Directory, Scan, read_json};
+pub use draft::Draft;
 pub use file::BlockFile;
+pub use manifest::{META_FILE, Manifest, Meta};
 pub use ulid::Ulid;
 
 /// Why blocks cannot be kept or read.

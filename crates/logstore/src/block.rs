@@ -12,7 +12,7 @@ mod write;
 
 use std::collections::BTreeMap;
 
-use blocks::Ulid;
+use blocks::{Manifest, Ulid};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use columns::{MetadataColumn, text};
@@ -21,25 +21,14 @@ pub(crate) use read::Block;
 pub(crate) use write::{BlockWriter, Plan};
 
 const ENTRIES_FILE: &str = "entries.parquet";
-const META_FILE: &str = "meta.json";
 const STREAMS_FILE: &str = "streams.json";
-
-/// Version that is written; a reader takes this and older ones.
-const VERSION: u32 = 1;
 
 /// `meta.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Meta {
-    version: u32,
-    id: Ulid,
+    #[serde(flatten)]
+    pub(crate) manifest: Manifest,
     pub(crate) entries: u64,
-    /// Bytes of the Parquet file: a shorter one was damaged.
-    pub(crate) file_bytes: u64,
-    /// The last segment of the log whose entries are in this block or an older one.
-    pub(crate) last_wal: u64,
-    /// Blocks whose entries are all in this one: where they are still there, a compaction was interrupted.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) sources: Vec<Ulid>,
     pub(crate) row_groups: Vec<RowGroup>,
 }
 
@@ -63,10 +52,19 @@ struct StreamMeta {
     bytes: u64,
 }
 
+impl blocks::Meta for Meta {
+    const VERSION: u32 = 1;
+    const DATA_FILE: &'static str = ENTRIES_FILE;
+
+    fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+}
+
 impl Meta {
     /// The block's name.
     pub(crate) fn id(&self) -> Ulid {
-        self.id
+        self.manifest.id
     }
 
     /// The earliest and the latest time.

@@ -102,7 +102,7 @@ impl Inner {
         };
         let plan = Plan { id: self.next_id(), last_wal: last.0, sources: Vec::new() };
         let block = Arc::new(seal::seal(&self.directory, &generation, plan)?);
-        let (entries, bytes) = (block.meta.entries, block.meta.file_bytes);
+        let (entries, bytes) = (block.meta.entries, block.meta.manifest.file_bytes);
         {
             let mut state = self.state.write();
             state.blocks.push(block);
@@ -133,7 +133,7 @@ impl Inner {
             let Some(sources) = self.to_merge(&blocks) else { break };
             let plan = Plan {
                 id: self.next_id(),
-                last_wal: sources.iter().map(|block| block.meta.last_wal).max().unwrap_or_default(),
+                last_wal: sources.iter().map(|block| block.meta.manifest.last_wal).max().unwrap_or_default(),
                 sources: sources.iter().map(|block| block.meta.id()).collect(),
             };
             let merged = match seal::merge(&self.directory, &sources, plan) {
@@ -145,7 +145,7 @@ impl Inner {
             };
             {
                 let mut state = self.state.write();
-                state.blocks.retain(|block| !merged.meta.sources.contains(&block.meta.id()));
+                state.blocks.retain(|block| !merged.meta.manifest.sources.contains(&block.meta.id()));
                 state.blocks.push(merged);
             }
             replaced += sources.len();
@@ -160,7 +160,8 @@ impl Inner {
     fn to_merge(&self, blocks: &[Arc<Block>]) -> Option<Vec<Arc<Block>>> {
         let longest = (self.config.retention_age / MERGED_SPAN_PARTS).max(MERGED_SPAN_ALWAYS);
         let longest_ns = i64::try_from(longest.as_nanos()).unwrap_or(i64::MAX);
-        let size = |block: &Block| MERGE_SIZES.iter().position(|bound| block.meta.file_bytes < *bound);
+        let size =
+            |block: &Block| MERGE_SIZES.iter().position(|bound| block.meta.manifest.file_bytes < *bound);
         for wanted in 0..MERGE_SIZES.len() {
             let mut same: Vec<_> = blocks.iter().filter(|block| size(block) == Some(wanted)).collect();
             same.sort_by_key(|block| block.meta.time_span());
@@ -187,11 +188,11 @@ impl Inner {
             let mut state = self.state.write();
             let mut by_age = state.blocks.clone();
             by_age.sort_by_key(|block| block.meta.time_span().1);
-            let mut bytes: u64 = by_age.iter().map(|block| block.meta.file_bytes).sum();
+            let mut bytes: u64 = by_age.iter().map(|block| block.meta.manifest.file_bytes).sum();
             let too_much = |block: &Arc<Block>| {
                 let drop = block.meta.time_span().1 < oldest_ns || bytes > self.config.retention_bytes;
                 if drop {
-                    bytes -= block.meta.file_bytes;
+                    bytes -= block.meta.manifest.file_bytes;
                 }
                 drop
             };

@@ -173,7 +173,7 @@ impl LogStore {
             head_bytes: state.head_bytes() as u64,
             wal: self.inner.wal.stats(),
             blocks: state.blocks.len() as u64,
-            block_bytes: state.blocks.iter().map(|block| block.meta.file_bytes).sum(),
+            block_bytes: state.blocks.iter().map(|block| block.meta.manifest.file_bytes).sum(),
             block_items: state.blocks.iter().map(|block| block.meta.entries).sum(),
         }
     }

@@ -4,11 +4,10 @@
 //! - `meta.json`: how many, from when to when, which part of the log it covers, which blocks it replaces.
 //! - `index.json`: what the lists of services, operations, keys and values are made of.
 //!
-//! A block is written in a directory of another name, forced to the disk and then renamed, so it is whole or not there.
+//! How a block is published in one step, found, replaced and set aside is the crate `blocks`.
 
 mod cache;
 mod columns;
-mod file;
 mod lists;
 mod meta;
 mod open;
@@ -22,13 +21,11 @@ mod write;
 
 pub(crate) use cache::Cache;
 pub(crate) use meta::{Meta, RowGroup};
-pub(crate) use open::{open_all, remove, set_aside};
+pub(crate) use open::open_all;
 pub(crate) use read::Block;
 pub(crate) use write::{Plan, write};
 
 /// The spans.
 pub(crate) const SPANS_FILE: &str = "spans.parquet";
-/// What is written about them.
-pub(crate) const META_FILE: &str = "meta.json";
 /// What the lists are made of.
 pub(crate) const INDEX_FILE: &str = "index.json";

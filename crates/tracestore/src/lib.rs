@@ -96,25 +96,10 @@ pub enum Error {
     /// The store was shut down.
     #[error("the trace store is closed")]
     Closed,
-    /// The operating system refused.
-    #[error("{action} {path}: {source}")]
-    Io {
-        /// What was tried, as a verb: `open`, `write to` …
-        action: &'static str,
-        /// The file or directory.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A file of a block that is not what was written.
-    #[error("{path} is damaged: {reason}")]
-    Corrupt {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A block could not be written.
+    /// A block cannot be kept or read.
+    #[error(transparent)]
+    Blocks(#[from] blocks::Error),
+    /// What was to be a block could not be put into its form.
     #[error("writing {path}: {reason}")]
     Parquet {
         /// The file.
@@ -127,20 +112,12 @@ pub enum Error {
 /// The store's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-pub(crate) fn io_error(
-    action: &'static str,
-    path: impl Into<PathBuf>,
-) -> impl FnOnce(std::io::Error) -> Error {
-    let path = path.into();
-    move |source| Error::Io { action, path, source }
-}
-
 pub(crate) fn parquet_error(path: &std::path::Path, error: parquet::errors::ParquetError) -> Error {
     match error {
         parquet::errors::ParquetError::External(source) if source.is::<std::io::Error>() => {
             let source =
                 source.downcast::<std::io::Error>().map_or_else(std::io::Error::other, |error| *error);
-            Error::Io { action: "write to", path: path.to_owned(), source }
+            blocks::io_error("write", path)(source).into()
         }
         other => Error::Parquet { path: path.to_owned(), reason: other.to_string() },
     }

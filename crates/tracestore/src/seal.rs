@@ -13,14 +13,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use blocks::{Directory, Ulid, io_error};
 use model::Clock;
 use parking_lot::{Condvar, Mutex};
-use ulid::Ulid;
 
 use crate::block::{self, Block, Cache, Plan};
 use crate::head::{Generation, Head};
 use crate::segment::Segment;
-use crate::{Config, Error, Result, io_error};
+use crate::{Config, Error, Result};
 
 /// How often ages are looked at.
 const TICK: Duration = Duration::from_secs(1);
@@ -29,6 +29,7 @@ const TICK: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Sealer {
     config: Config,
+    directory: Directory,
     head: Arc<Head>,
     cache: Arc<Cache>,
     clock: Arc<dyn Clock>,
@@ -47,9 +48,16 @@ struct State {
 }
 
 impl Sealer {
-    pub(crate) fn new(config: Config, head: Arc<Head>, cache: Arc<Cache>, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(
+        config: Config,
+        directory: Directory,
+        head: Arc<Head>,
+        cache: Arc<Cache>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
             config,
+            directory,
             head,
             cache,
             clock,
@@ -63,7 +71,7 @@ impl Sealer {
     /// Starts the thread. It runs at the lowest priority, so that on a busy machine requests come first.
     pub(crate) fn start(sealer: &Arc<Self>) -> Result<JoinHandle<()>> {
         let own = Arc::clone(sealer);
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("trace-seal".to_owned())
             .spawn(move || {
                 // On Linux this is the priority of the calling thread alone.
@@ -72,7 +80,8 @@ impl Sealer {
                 }
                 own.run();
             })
-            .map_err(io_error("start the sealing thread of", &sealer.config.blocks_dir))
+            .map_err(io_error("start the sealing thread of", &sealer.config.blocks_dir))?;
+        Ok(thread)
     }
 
     fn run(&self) {
@@ -182,9 +191,8 @@ impl Sealer {
     }
 
     fn write(&self, segments: &[&Segment], plan: Plan) -> Result<Arc<Block>> {
-        let dir = self.config.blocks_dir.join(plan.id.to_string());
-        let meta = block::write(&self.config.blocks_dir, segments, plan)?;
-        Ok(Arc::new(Block::new(dir, meta, Arc::clone(&self.cache))))
+        let (dir, meta) = block::write(&self.directory, segments, plan)?;
+        Ok(Arc::new(Block::new(self.directory.clone(), dir, meta, Arc::clone(&self.cache))))
     }
 
     /// An identifier that is later than all others of this process, and most likely unlike those of others.
@@ -197,7 +205,7 @@ impl Sealer {
     fn set_broken_aside(&self) {
         for block in self.head.snapshot().blocks.iter().filter(|block| block.is_broken()) {
             self.head.replace_blocks(std::slice::from_ref(block), None);
-            if let Err(error) = block::set_aside(block.dir()) {
+            if let Err(error) = self.directory.set_aside(block.dir()) {
                 tracing::error!(%error, "a damaged block could not be set aside");
             }
         }
@@ -209,14 +217,14 @@ impl Sealer {
         let mut blocks: Vec<&Arc<Block>> = snapshot.blocks.iter().collect();
         blocks.sort_by_key(|block| (block.meta().sealed_ms, block.bounds().max_end_ns));
         let now_ms = self.clock.now_ns() / 1_000_000;
-        let mut bytes: u64 = blocks.iter().map(|block| block.meta().file_bytes).sum();
+        let mut bytes: u64 = blocks.iter().map(|block| block.meta().manifest.file_bytes).sum();
         for block in blocks {
             let age_ms = now_ms.saturating_sub(block.meta().sealed_ms);
             let too_old = u128::from(age_ms) > self.config.retention_age.as_millis();
             if !too_old && bytes <= self.config.retention_bytes {
                 break;
             }
-            bytes -= block.meta().file_bytes;
+            bytes -= block.meta().manifest.file_bytes;
             tracing::info!(block = %block.dir().display(), too_old, "a block has reached the end of its retention");
             self.drop_block(block, None);
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use blocks::Directory;
 use model::{Clock, Span, SpanKind, TimeRange, TraceId, Value};
 use parking_lot::Mutex;
 use wal::{SegmentId, Wal};
@@ -34,7 +35,8 @@ impl TraceStore {
     /// Damage in the log or a block is written to our own log and stepped over.
     pub fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Self> {
         let cache = Arc::new(Cache::new((config.memory_bytes / 16).max(4 << 20)));
-        let opened = block::open_all(&config.blocks_dir, &cache)?;
+        let directory = Directory::open(&config.blocks_dir)?;
+        let opened = block::open_all(&directory, &cache)?;
         let mut segments: Vec<Segment> = Vec::new();
         let mut wal_config = wal::Config::new(&config.wal_dir);
         wal_config.sync = config.wal_sync;
@@ -73,7 +75,7 @@ impl TraceStore {
         let head = Arc::new(Head::new(wal, segments, opened.blocks, clock.now_ns()));
         let memory_bytes = config.memory_bytes;
         let background = config.background;
-        let sealer = Arc::new(Sealer::new(config, Arc::clone(&head), cache, Arc::clone(&clock)));
+        let sealer = Arc::new(Sealer::new(config, directory, Arc::clone(&head), cache, Arc::clone(&clock)));
         let thread = if background { Some(Sealer::start(&sealer)?) } else { None };
         Ok(Self { head, sealer, thread: Mutex::new(thread), clock, memory_bytes })
     }
@@ -198,7 +200,7 @@ impl TraceStore {
             head_bytes: self.head.bytes() as u64,
             wal: self.head.wal.stats(),
             blocks: snapshot.blocks.len() as u64,
-            block_bytes: metas().map(|meta| meta.file_bytes).sum(),
+            block_bytes: metas().map(|meta| meta.manifest.file_bytes).sum(),
             block_items: metas().map(|meta| meta.spans).sum(),
         }
     }

@@ -53,10 +53,6 @@ impl Block {
     pub(crate) fn open(dir: PathBuf, meta: Meta) -> Result<Self> {
         let path = dir.join(ENTRIES_FILE);
         let file = Arc::new(BlockFile::open(&path)?);
-        if file.bytes() != meta.file_bytes {
-            let reason = format!("{} bytes instead of {}", file.bytes(), meta.file_bytes);
-            return Err(Error::damaged(path, reason).into());
-        }
         let footer = guarded(|| ParquetMetaDataReader::new().parse_and_finish(&*file))
             .map_err(|error| parquet_error(&path, &error))?;
         let groups_agree = footer.num_row_groups() == meta.row_groups.len()

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::sync::Arc;
 
-use blocks::{Directory, Draft, Ulid, io_error};
+use blocks::{Directory, Draft, Manifest, Meta as _, Ulid, io_error};
 use bytes::Bytes;
 use model::Labels;
 use parquet::column::writer::ColumnWriter;
@@ -14,7 +14,7 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 
 use super::columns::TextColumn;
 use super::schema::{self, TRACE_ID};
-use super::{Block, ENTRIES_FILE, META_FILE, Meta, RowGroup, STREAMS_FILE, StreamMeta, VERSION};
+use super::{Block, ENTRIES_FILE, Meta, RowGroup, STREAMS_FILE, StreamMeta};
 use crate::{Result, parquet_error};
 
 /// A row group is closed at so many rows or bytes of text.
@@ -59,11 +59,10 @@ struct Group {
 
 impl BlockWriter {
     pub(crate) fn new(directory: &Directory, id: Ulid) -> Result<Self> {
-        let draft = directory.begin(id)?;
-        let path = draft.file(ENTRIES_FILE);
+        let mut draft = directory.begin(id)?;
+        let path = draft.path(ENTRIES_FILE);
         let failed = |error| parquet_error(&path, &error);
-        let file =
-            BufWriter::with_capacity(256 << 10, File::create(&path).map_err(io_error("create", &path))?);
+        let file = BufWriter::with_capacity(256 << 10, draft.create(ENTRIES_FILE)?);
         let properties = Arc::new(schema::properties(GROUP_ROWS).map_err(failed)?);
         let schema = schema::schema().map_err(failed)?;
         let file = SerializedFileWriter::new(file, schema, properties).map_err(failed)?;
@@ -142,7 +141,7 @@ impl BlockWriter {
             first_ns: group.times_ns.iter().copied().min().unwrap_or(0),
             last_ns: group.times_ns.iter().copied().max().unwrap_or(0),
         });
-        let path = self.draft.file(ENTRIES_FILE);
+        let path = self.draft.path(ENTRIES_FILE);
         let written = self.file.next_row_group().and_then(|writer| group.write(writer));
         written.map_err(|error| parquet_error(&path, &error))
     }
@@ -150,24 +149,22 @@ impl BlockWriter {
     /// Publishes the block: it is on the disk when this returns.
     pub(crate) fn finish(mut self, plan: Plan) -> Result<Block> {
         self.flush()?;
-        let path = self.draft.file(ENTRIES_FILE);
+        let path = self.draft.path(ENTRIES_FILE);
         let file = self.file.into_inner().map_err(|error| parquet_error(&path, &error))?;
         let file = file.into_inner().map_err(|error| io_error("write", &path)(error.into_error()))?;
         let file_bytes = file.metadata().map_err(io_error("stat", &path))?.len();
         drop(file);
         self.streams.retain(|stream| stream.rows > 0);
-        let meta = Meta {
-            version: VERSION,
+        let manifest = Manifest {
+            version: Meta::VERSION,
             id: plan.id,
-            entries: self.rows,
             file_bytes,
             last_wal: plan.last_wal,
             sources: plan.sources,
-            row_groups: self.row_groups,
         };
+        let meta = Meta { manifest, entries: self.rows, row_groups: self.row_groups };
         self.draft.write_json(STREAMS_FILE, &self.streams)?;
-        self.draft.write_json(META_FILE, &meta)?;
-        Block::open(self.draft.publish()?, meta)
+        Block::open(self.draft.publish(&meta)?, meta)
     }
 }
 

@@ -5,11 +5,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use blocks::Ulid;
 use model::TraceId;
 use parking_lot::Mutex;
 use parquet::bloom_filter::Sbbf;
 use parquet::file::metadata::ParquetMetaData;
-use ulid::Ulid;
 
 use crate::index::Index;
 

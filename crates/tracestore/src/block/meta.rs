@@ -1,33 +1,20 @@
 //! What is written about a block.
 
-use std::path::Path;
-
+use blocks::{Manifest, Ulid};
 use serde::{Deserialize, Serialize};
-use ulid::Ulid;
 
 use crate::segment::Bounds;
-use crate::{Error, Result, io_error};
-
-/// Version that is written; a reader takes this and older ones.
-pub(crate) const VERSION: u32 = 1;
 
 /// `meta.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Meta {
-    pub(crate) version: u32,
-    pub(crate) id: Ulid,
+    #[serde(flatten)]
+    pub(crate) manifest: Manifest,
     pub(crate) spans: u64,
     pub(crate) traces: u64,
-    /// Bytes of the Parquet file: a shorter one was damaged.
-    pub(crate) file_bytes: u64,
     /// When its newest span was sealed, in milliseconds since the Unix epoch: what retention goes by, because the spans' own
     /// times are the sender's.
     pub(crate) sealed_ms: u64,
-    /// The last segment of the log whose requests are in this block or an older one.
-    pub(crate) last_wal: u64,
-    /// Blocks whose spans are all in this one: where they are still there, a compaction was interrupted.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) sources: Vec<Ulid>,
     pub(crate) row_groups: Vec<RowGroup>,
 }
 
@@ -50,18 +37,19 @@ impl RowGroup {
     }
 }
 
+impl blocks::Meta for Meta {
+    const VERSION: u32 = 1;
+    const DATA_FILE: &'static str = super::SPANS_FILE;
+
+    fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+}
+
 impl Meta {
-    pub(crate) fn read(dir: &Path) -> Result<Self> {
-        let path = dir.join(super::META_FILE);
-        let text = std::fs::read(&path).map_err(io_error("read", &path))?;
-        let meta: Self = serde_json::from_slice(&text)
-            .map_err(|error| Error::Corrupt { path: path.clone(), reason: error.to_string() })?;
-        if meta.version > VERSION {
-            let reason =
-                format!("version {} is newer than this program, which reads {VERSION}", meta.version);
-            return Err(Error::Corrupt { path, reason });
-        }
-        Ok(meta)
+    /// The block's name.
+    pub(crate) fn id(&self) -> Ulid {
+        self.manifest.id
     }
 
     /// Times of all spans.

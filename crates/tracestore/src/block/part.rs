@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use blocks::BlockFile;
 use bytes::Bytes;
 use model::{KeyValue, Resource, Scope, Span, SpanId, SpanKind, StatusCode, TraceId};
 use parquet::column::page::PageReader;
@@ -14,7 +15,6 @@ use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::serialized_reader::SerializedPageReader;
 
 use super::columns;
-use super::file::BlockFile;
 use super::schema::{Column, Columns};
 use crate::codec;
 

@@ -7,24 +7,25 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use blocks::{BlockFile, Directory, io_error};
 use model::{Span, TraceId};
 use parquet::bloom_filter::Sbbf;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 
 use super::cache::{Cache, Kept, Places, Which};
-use super::file::BlockFile;
 use super::part::{Part, Shared};
 use super::schema::{Column, Columns};
 use super::{INDEX_FILE, Meta, SPANS_FILE};
 use crate::index::Index;
 use crate::query::{Call, Services};
 use crate::segment::Bounds;
-use crate::{Error, Result, io_error};
+use crate::{Error, Result};
 
 /// A block. Its directory goes when the last query has let go of a block that was replaced or is too old.
 #[derive(Debug)]
 pub(crate) struct Block {
+    directory: Directory,
     pub(super) meta: Meta,
     pub(super) dir: PathBuf,
     cache: Arc<Cache>,
@@ -34,8 +35,8 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    pub(crate) fn new(dir: PathBuf, meta: Meta, cache: Arc<Cache>) -> Self {
-        Self { meta, dir, cache, broken: AtomicBool::new(false), remove: AtomicBool::new(false) }
+    pub(crate) fn new(directory: Directory, dir: PathBuf, meta: Meta, cache: Arc<Cache>) -> Self {
+        Self { directory, meta, dir, cache, broken: AtomicBool::new(false), remove: AtomicBool::new(false) }
     }
 
     pub(crate) fn meta(&self) -> &Meta {
@@ -85,7 +86,7 @@ impl Block {
             Err(ParquetError::External(source)) if is_refusal(source.as_ref()) => {
                 let source =
                     source.downcast::<std::io::Error>().map_or_else(std::io::Error::other, |error| *error);
-                Err(io_error("read", self.dir.join(SPANS_FILE))(source))
+                Err(io_error("read", self.dir.join(SPANS_FILE))(source).into())
             }
             Err(error) => {
                 self.broken.store(true, Ordering::Relaxed);
@@ -96,12 +97,16 @@ impl Block {
     }
 
     pub(super) fn file(&self) -> parquet::errors::Result<Arc<BlockFile>> {
-        let file = BlockFile::open(&self.dir.join(SPANS_FILE))?;
-        Ok(Arc::new(file))
+        match BlockFile::open(&self.dir.join(SPANS_FILE)) {
+            Ok(file) => Ok(Arc::new(file)),
+            // As Parquet itself passes it on, so that `guarded` can tell a refusal.
+            Err(blocks::Error::Io { source, .. }) => Err(source.into()),
+            Err(error) => Err(ParquetError::External(Box::new(error))),
+        }
     }
 
     pub(super) fn footer(&self, file: &BlockFile) -> parquet::errors::Result<Arc<ParquetMetaData>> {
-        if let Some(Kept::Footer(footer)) = self.cache.get(self.meta.id, Which::Footer) {
+        if let Some(Kept::Footer(footer)) = self.cache.get(self.meta.id(), Which::Footer) {
             return Ok(footer);
         }
         let footer = Arc::new(ParquetMetaDataReader::new().parse_and_finish(file)?);
@@ -112,7 +117,12 @@ impl Block {
         if !groups_agree {
             return Err(ParquetError::General("the row groups are not those of meta.json".to_owned()));
         }
-        self.cache.put(self.meta.id, Which::Footer, &Kept::Footer(Arc::clone(&footer)), footer.memory_size());
+        self.cache.put(
+            self.meta.id(),
+            Which::Footer,
+            &Kept::Footer(Arc::clone(&footer)),
+            footer.memory_size(),
+        );
         Ok(footer)
     }
 
@@ -121,7 +131,7 @@ impl Block {
         file: &BlockFile,
         footer: &ParquetMetaData,
     ) -> parquet::errors::Result<Arc<Vec<Option<Sbbf>>>> {
-        if let Some(Kept::Blooms(blooms)) = self.cache.get(self.meta.id, Which::Blooms) {
+        if let Some(Kept::Blooms(blooms)) = self.cache.get(self.meta.id(), Which::Blooms) {
             return Ok(blooms);
         }
         let blooms = footer
@@ -131,13 +141,13 @@ impl Block {
             .collect::<parquet::errors::Result<Vec<_>>>()?;
         let bytes = blooms.iter().flatten().map(|bloom| bloom.num_blocks() * 32).sum();
         let blooms = Arc::new(blooms);
-        self.cache.put(self.meta.id, Which::Blooms, &Kept::Blooms(Arc::clone(&blooms)), bytes);
+        self.cache.put(self.meta.id(), Which::Blooms, &Kept::Blooms(Arc::clone(&blooms)), bytes);
         Ok(blooms)
     }
 
     /// What the lists are made of; `None` where it cannot be read, and then the spans are looked at instead.
     pub(super) fn index(&self) -> Option<Arc<Index>> {
-        if let Some(Kept::Index(index)) = self.cache.get(self.meta.id, Which::Index) {
+        if let Some(Kept::Index(index)) = self.cache.get(self.meta.id(), Which::Index) {
             return Some(index);
         }
         let path = self.dir.join(INDEX_FILE);
@@ -149,7 +159,7 @@ impl Block {
             .ok()?;
         let index = Arc::new(index);
         // The tree in memory takes a few times its text.
-        self.cache.put(self.meta.id, Which::Index, &Kept::Index(Arc::clone(&index)), text.len() * 4);
+        self.cache.put(self.meta.id(), Which::Index, &Kept::Index(Arc::clone(&index)), text.len() * 4);
         Some(index)
     }
 
@@ -228,7 +238,7 @@ impl Block {
         row_group: usize,
     ) -> parquet::errors::Result<Arc<Places>> {
         let which = Which::Places(row_group as u32);
-        if let Some(Kept::Places(places)) = self.cache.get(self.meta.id, which) {
+        if let Some(Kept::Places(places)) = self.cache.get(self.meta.id(), which) {
             return Ok(places);
         }
         let group = footer.row_group(row_group);
@@ -243,14 +253,14 @@ impl Block {
         places.sort_unstable();
         let places = Arc::new(places);
         let bytes = places.len() * size_of::<(TraceId, u32, u32)>();
-        self.cache.put(self.meta.id, which, &Kept::Places(Arc::clone(&places)), bytes);
+        self.cache.put(self.meta.id(), which, &Kept::Places(Arc::clone(&places)), bytes);
         Ok(places)
     }
 
     /// Every span of a row group.
     pub(crate) fn spans(&self, row_group: usize) -> Result<Vec<Span>> {
         let path = self.dir.join(SPANS_FILE);
-        let failed = |error: ParquetError| Error::Corrupt { path: path.clone(), reason: error.to_string() };
+        let failed = |error: ParquetError| Error::from(blocks::Error::damaged(&path, error.to_string()));
         let file = self.file().map_err(failed)?;
         let footer = self.footer(&file).map_err(failed)?;
         let group = footer.row_group(row_group);
@@ -306,9 +316,9 @@ fn is_refusal(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
 
 impl Drop for Block {
     fn drop(&mut self) {
-        self.cache.forget(self.meta.id);
+        self.cache.forget(self.meta.id());
         if self.remove.load(Ordering::Relaxed)
-            && let Err(error) = super::remove(&self.dir)
+            && let Err(error) = self.directory.remove(&self.dir)
         {
             tracing::warn!(%error, "a block that is no longer needed could not be removed");
         }

@@ -3,13 +3,13 @@
 
 use std::collections::HashMap;
 
+use blocks::BlockFile;
 use model::TraceId;
 use parquet::bloom_filter::Sbbf;
 use parquet::data_type::ByteArray;
 use parquet::file::metadata::RowGroupMetaData;
 
 use super::columns;
-use super::file::BlockFile;
 use super::part::{Part, Shared, kind, status, text};
 use super::read::{Block, all_rows};
 use super::schema::{Column, Columns};

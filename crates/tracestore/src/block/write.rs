@@ -1,20 +1,19 @@
 //! Writing a block from segments.
 
-use std::fs::{self, File};
-use std::io::{BufWriter, Write as _};
-use std::path::Path;
+use std::io::BufWriter;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use blocks::{Directory, Manifest, Meta as _, Ulid, io_error};
 use model::TimeRange;
 use parquet::file::writer::SerializedFileWriter;
-use ulid::Ulid;
 
 use super::order::Order;
 use super::row_group::RowGroupWriter;
-use super::{INDEX_FILE, META_FILE, Meta, RowGroup, SPANS_FILE, meta, schema};
+use super::{INDEX_FILE, Meta, RowGroup, SPANS_FILE, schema};
 use crate::index::{Index, STORED_VALUES, Want};
 use crate::segment::{Bounds, Segment};
-use crate::{Result, io_error, parquet_error};
+use crate::{Result, parquet_error};
 
 /// What a block is made of.
 #[derive(Debug, Clone)]
@@ -25,40 +24,13 @@ pub(crate) struct Plan {
     pub(crate) sources: Vec<Ulid>,
 }
 
-/// Writes the spans of some segments as a block below a directory. When this returns, the block is on the disk.
-pub(crate) fn write(blocks_dir: &Path, segments: &[&Segment], plan: Plan) -> Result<Meta> {
-    let temporary = blocks_dir.join(format!("{}{}", super::open::TEMPORARY, plan.id));
-    let place = blocks_dir.join(plan.id.to_string());
-    match fs::remove_dir_all(&temporary) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(io_error("remove", &temporary)(error));
-        }
-        _ => {}
-    }
-    fs::create_dir_all(&temporary).map_err(io_error("create", &temporary))?;
-    let outcome = write_files(&temporary, segments, plan);
-    let meta = match outcome {
-        Ok(meta) => meta,
-        Err(error) => {
-            // What could be written is of no use; the spans are still in head and log.
-            let _ = fs::remove_dir_all(&temporary);
-            return Err(error);
-        }
-    };
-    fs::rename(&temporary, &place).map_err(io_error("rename", &temporary))?;
-    sync_dir(blocks_dir)?;
-    Ok(meta)
-}
-
-/// Forces a directory's entries to the disk.
-pub(crate) fn sync_dir(dir: &Path) -> Result<()> {
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(io_error("sync", dir))
-}
-
-fn write_files(dir: &Path, segments: &[&Segment], plan: Plan) -> Result<Meta> {
+/// Writes the spans of some segments as a block. When this returns, the block is on the disk, in the directory that is
+/// returned.
+pub(crate) fn write(directory: &Directory, segments: &[&Segment], plan: Plan) -> Result<(PathBuf, Meta)> {
+    let mut draft = directory.begin(plan.id)?;
     let order = Order::of(segments);
-    let spans_path = dir.join(SPANS_FILE);
-    let file = File::create(&spans_path).map_err(io_error("create", &spans_path))?;
+    let file = draft.create(SPANS_FILE)?;
+    let spans_path = draft.path(SPANS_FILE);
     let failed = |error| parquet_error(&spans_path, error);
     let properties = schema::properties(order.most_traces).map_err(failed)?;
     let mut writer = SerializedFileWriter::new(
@@ -82,37 +54,27 @@ fn write_files(dir: &Path, segments: &[&Segment], plan: Plan) -> Result<Meta> {
         });
     }
     let file = writer.into_inner().map_err(failed)?;
-    let file = file.into_inner().map_err(|error| io_error("write to", &spans_path)(error.into_error()))?;
-    file.sync_all().map_err(io_error("sync", &spans_path))?;
+    let file = file.into_inner().map_err(|error| io_error("write", &spans_path)(error.into_error()))?;
     let file_bytes = file.metadata().map_err(io_error("stat", &spans_path))?.len();
 
     let mut index = Index::new(STORED_VALUES);
     for segment in segments {
         segment.collect(TimeRange::ALL, &Want::Everything, &mut index);
     }
-    write_json(&dir.join(INDEX_FILE), &index)?;
-    let meta = Meta {
-        version: meta::VERSION,
+    draft.write_json(INDEX_FILE, &index)?;
+    let manifest = Manifest {
+        version: Meta::VERSION,
         id: plan.id,
-        spans: order.rows.len() as u64,
-        traces: order.traces,
         file_bytes,
-        sealed_ms: plan.sealed_ms,
         last_wal: plan.last_wal,
         sources: plan.sources,
+    };
+    let meta = Meta {
+        manifest,
+        spans: order.rows.len() as u64,
+        traces: order.traces,
+        sealed_ms: plan.sealed_ms,
         row_groups,
     };
-    write_json(&dir.join(META_FILE), &meta)?;
-    sync_dir(dir)?;
-    Ok(meta)
-}
-
-fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<()> {
-    let text = serde_json::to_vec(value).map_err(|error| io_error("write to", path)(error.into()))?;
-    File::create(path)
-        .and_then(|mut file| {
-            file.write_all(&text)?;
-            file.sync_all()
-        })
-        .map_err(io_error("write to", path))
+    Ok((draft.publish(&meta)?, meta))
 }

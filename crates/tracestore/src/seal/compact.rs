@@ -32,7 +32,7 @@ impl Sealer {
         let snapshot = self.head.snapshot();
         let mut blocks: Vec<Arc<Block>> =
             snapshot.blocks.iter().filter(|block| !block.is_broken()).cloned().collect();
-        blocks.sort_by_key(|block| (block.bounds().min_start_ns, block.meta().id));
+        blocks.sort_by_key(|block| (block.bounds().min_start_ns, block.meta().id()));
         blocks
             .windows(FAN_IN)
             .find(|blocks| {
@@ -66,8 +66,8 @@ impl Sealer {
         let plan = Plan {
             id: self.next_id(),
             sealed_ms: blocks.iter().map(|block| block.meta().sealed_ms).max().unwrap_or_default(),
-            last_wal: blocks.iter().map(|block| block.meta().last_wal).max().unwrap_or_default(),
-            sources: blocks.iter().map(|block| block.meta().id).collect(),
+            last_wal: blocks.iter().map(|block| block.meta().manifest.last_wal).max().unwrap_or_default(),
+            sources: blocks.iter().map(|block| block.meta().id()).collect(),
         };
         let segments: Vec<&Segment> = segments.iter().collect();
         let merged = self.write(&segments, plan)?;
