@@ -58,7 +58,7 @@ fn run(store: &Weak<Inner>) {
             continue;
         }
         let work = || -> Result<()> {
-            let sealed = inner.is_due() && inner.seal()?;
+            let sealed = inner.seal_due()?;
             if sealed || ticks.is_multiple_of(BLOCK_TICKS) {
                 inner.enforce_retention()?;
                 inner.compact()?;
@@ -84,6 +84,17 @@ impl Inner {
 
     pub(crate) fn seal(&self) -> Result<bool> {
         let _one_at_a_time = self.maintenance.lock();
+        self.seal_head()
+    }
+
+    /// Seals the head if it is due. Asked before the lock is held, a generation that somebody else is just sealing would
+    /// look like one that failed, and the few entries behind it would become a block of their own.
+    fn seal_due(&self) -> Result<bool> {
+        let _one_at_a_time = self.maintenance.lock();
+        if self.is_due() { self.seal_head() } else { Ok(false) }
+    }
+
+    fn seal_head(&self) -> Result<bool> {
         let (generation, last) = {
             let mut state = self.state.write();
             // One that failed before is tried again.
