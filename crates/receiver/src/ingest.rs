@@ -2,7 +2,9 @@
 //!
 //! A transport begins a [`Ticket`], reads the body under the ticket's permit, and finishes the ticket with what it
 //! read. Decompressing, decoding and storing happen on a bounded number of blocking threads: they take a millisecond
-//! or more for a full batch, and the log's write may wait for a disk.
+//! or more for a full batch, and the log's write may wait for a disk. Small requests go there as well: done in place,
+//! requests of eight spans were served 1.3 times as fast (140,000 against 107,000 spans/s on one core over gRPC), but
+//! one that met a busy disk would hold up every connection.
 
 use std::sync::Arc;
 use std::time::Instant;
