@@ -49,8 +49,7 @@ fn main() -> ExitCode {
 /// No huge pages, even where the system gives them unasked: an allocator then uses a part of each, and the rest of it is
 /// resident all the same. Demo services inherit this. Where the system refuses, only memory is lost.
 ///
-/// The allocator is the system's: side by side with mimalloc (small pages too) it took as many spans a second, on one core
-/// and on four, with 128 MiB resident against 176 after 1.1 million spans, and 212 to 246 against 294 after three million.
+/// The allocator is the system's (docs/DECISIONS.md says why).
 fn take_small_pages() {
     #[cfg(target_os = "linux")]
     let _ = rustix::thread::disable_transparent_huge_pages(true);
