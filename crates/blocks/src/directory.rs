@@ -46,7 +46,8 @@ impl Directory {
     /// block names as its sources, and what is damaged is set aside.
     ///
     /// A block is whole if its metadata can be read, are of its identifier and of a version that is known, and give the
-    /// length of its data file; then `open` makes of it what the store wants, and may still find it damaged.
+    /// length of its data file; then `open` makes of it what the store wants, and may still find it damaged. What the
+    /// operating system refuses to read is an error, and the block stays.
     pub fn scan<M: Meta, B>(&self, open: impl Fn(PathBuf, M) -> Result<B>) -> Result<Scan<B>> {
         let mut found: Vec<(Manifest, PathBuf, B)> = Vec::new();
         for entry in fs::read_dir(&self.path).map_err(io_error("list", &self.path))? {
@@ -63,6 +64,7 @@ impl Directory {
             });
             match opened {
                 Ok(block) => found.push(block),
+                Err(error) if error.is_refusal() => return Err(error),
                 Err(error) => {
                     tracing::error!(block = %path.display(), %error, "a block is damaged; it is set aside");
                     self.set_aside(&path)?;
@@ -98,7 +100,13 @@ impl Directory {
 
     /// Gives a damaged block another name, so that it is kept for a look and not opened again.
     pub fn set_aside(&self, block: &Path) -> Result<()> {
-        self.rename(block, DAMAGED).map(drop)
+        let name = block.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        // One of that name may lie there from before, where somebody gave a block back its name.
+        let mut prefix = DAMAGED.to_owned();
+        while self.path.join(format!("{prefix}{name}")).exists() {
+            prefix.push_str("again-");
+        }
+        self.rename(block, &prefix).map(drop)
     }
 
     fn rename(&self, block: &Path, prefix: &str) -> Result<PathBuf> {
@@ -203,6 +211,33 @@ mod tests {
         assert_eq!(names(root.path()), [second.to_string(), third.to_string(), format!("damaged-{broken}")]);
         directory.remove(&root.path().join(second.to_string())).unwrap();
         assert_eq!(scan(&directory), [third]);
+    }
+
+    #[test]
+    fn what_the_system_refuses_to_read_is_an_error_and_stays() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = Directory::open(root.path()).unwrap();
+        let id = Ulid::from_parts(1, 0);
+        let path = publish(&directory, id, 1, &[]);
+        let refuse = |path: PathBuf, _: Own| -> Result<()> {
+            // Too many open files.
+            Err(io_error("open", path)(std::io::Error::from_raw_os_error(24)))
+        };
+        assert!(directory.scan(refuse).is_err_and(|error| error.is_refusal()));
+        assert_eq!(scan(&directory), [id]);
+        assert!(path.is_dir());
+    }
+
+    #[test]
+    fn a_block_can_be_set_aside_again() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = Directory::open(root.path()).unwrap();
+        let id = Ulid::from_parts(1, 0);
+        for _ in 0..2 {
+            let path = publish(&directory, id, 1, &[]);
+            directory.set_aside(&path).unwrap();
+        }
+        assert_eq!(names(root.path()), [format!("damaged-{id}"), format!("damaged-again-{id}")]);
     }
 
     #[test]

@@ -48,6 +48,17 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the operating system would not read what is there, as when there are too many open files: no reason to
+    /// take it for damaged.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => {
+                source.raw_os_error().is_some() && source.kind() != std::io::ErrorKind::NotFound
+            }
+            Self::Damaged { .. } => false,
+        }
+    }
+
     /// The error that a file is damaged.
     pub fn damaged(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
         Self::Damaged { path: path.into(), reason: reason.into() }

@@ -78,22 +78,30 @@ impl Block {
         if self.is_broken() {
             return Ok(T::default());
         }
-        // The Parquet reader checks most of what it reads, but a damaged file may still find an index out of bounds.
-        let outcome = catch_unwind(AssertUnwindSafe(read))
-            .unwrap_or_else(|_| Err(ParquetError::General("the reader panicked".to_owned())));
-        match outcome {
-            Ok(value) => Ok(value),
-            Err(ParquetError::External(source)) if is_refusal(source.as_ref()) => {
-                let source =
-                    source.downcast::<std::io::Error>().map_or_else(std::io::Error::other, |error| *error);
-                Err(io_error("read", self.dir.join(SPANS_FILE))(source).into())
-            }
-            Err(error) => {
-                self.broken.store(true, Ordering::Relaxed);
+        match self.read(read) {
+            Err(Error::Blocks(error @ blocks::Error::Damaged { .. })) => {
+                self.mark_broken();
                 tracing::error!(block = %self.dir.display(), %error, "a block is damaged; it is left out from here on");
                 Ok(T::default())
             }
+            outcome => outcome,
         }
+    }
+
+    /// Runs a reader, and tells damage from what the operating system refuses.
+    fn read<T>(&self, read: impl FnOnce() -> parquet::errors::Result<T>) -> Result<T> {
+        let path = || self.dir.join(SPANS_FILE);
+        // The Parquet reader checks most of what it reads, but a damaged file may still find an index out of bounds.
+        let outcome = catch_unwind(AssertUnwindSafe(read))
+            .unwrap_or_else(|_| Err(ParquetError::General("the reader panicked".to_owned())));
+        outcome.map_err(|error| match error {
+            ParquetError::External(source) if is_refusal(source.as_ref()) => {
+                let source =
+                    source.downcast::<std::io::Error>().map_or_else(std::io::Error::other, |error| *error);
+                io_error("read", path())(source).into()
+            }
+            error => blocks::Error::damaged(path(), error.to_string()).into(),
+        })
     }
 
     pub(super) fn file(&self) -> parquet::errors::Result<Arc<BlockFile>> {
@@ -259,13 +267,13 @@ impl Block {
 
     /// Every span of a row group.
     pub(crate) fn spans(&self, row_group: usize) -> Result<Vec<Span>> {
-        let path = self.dir.join(SPANS_FILE);
-        let failed = |error: ParquetError| Error::from(blocks::Error::damaged(&path, error.to_string()));
-        let file = self.file().map_err(failed)?;
-        let footer = self.footer(&file).map_err(failed)?;
-        let group = footer.row_group(row_group);
-        let part = Part::read(&file, group, &all_rows(group), Columns::ALL).map_err(failed)?;
-        part.spans(&mut Shared::default()).map_err(failed)
+        self.read(|| {
+            let file = self.file()?;
+            let footer = self.footer(&file)?;
+            let group = footer.row_group(row_group);
+            let part = Part::read(&file, group, &all_rows(group), Columns::ALL)?;
+            part.spans(&mut Shared::default())
+        })
     }
 
     /// What the graph of calls needs of every span of a row group, those of a trace in a row.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::Result;
 use crate::block::{Block, Plan};
 use crate::segment::Segment;
+use crate::{Error, Result};
 
 use super::Sealer;
 
@@ -51,11 +51,13 @@ impl Sealer {
             for row_group in 0..block.meta().row_groups.len() {
                 match block.spans(row_group) {
                     Ok(spans) => fill(&mut segments, &spans)?,
-                    Err(error) => {
+                    Err(Error::Blocks(error @ blocks::Error::Damaged { .. })) => {
                         tracing::error!(%error, "a block cannot be merged");
                         damaged = true;
                         break;
                     }
+                    // What the system refuses now it may grant later: the blocks stay as they are.
+                    Err(error) => return Err(error),
                 }
             }
             if damaged {
