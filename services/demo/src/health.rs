@@ -1,6 +1,6 @@
 //! `healthcheck`: the program asks its own service, so that an image needs no other program for it.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -24,11 +24,14 @@ fn exchange(address: SocketAddr) -> std::io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
-    write!(stream, "GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
-    let mut head = String::new();
-    // Enough for the first line; whoever answers is not trusted to be brief.
-    stream.take(4096).read_to_string(&mut head)?;
-    Ok(head.lines().next().unwrap_or_default().to_owned())
+    // One write: a service that answers after a first part and closes would reset what comes after it.
+    stream.write_all(
+        format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes(),
+    )?;
+    let mut line = String::new();
+    // Only the first line counts, however the rest ends; whoever answers is not trusted to be brief.
+    BufReader::new(stream.take(4096)).read_line(&mut line)?;
+    Ok(line.trim_end().to_owned())
 }
 
 #[cfg(test)]
@@ -42,7 +45,12 @@ mod tests {
         let address = listener.local_addr().unwrap();
         std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            let _ = stream.read(&mut [0; 512]);
+            // The whole question is read: closing on unread bytes resets the connection under the answer.
+            for line in BufReader::new(&stream).lines() {
+                if line.unwrap().is_empty() {
+                    break;
+                }
+            }
             stream.write_all(answer.as_bytes()).unwrap();
         });
         address
