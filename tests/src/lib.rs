@@ -5,10 +5,12 @@
 //! - [`query`]: asks the components' APIs.
 //! - [`mirante`]: the program as a person has it: its commands, what it prints, its demo services; on ports and in a
 //!   folder of its own.
+//! - [`peers`]: the real components as programs, and what to do where one is missing.
 //! - [`http`]: requests without a runtime.
 
 pub mod http;
 pub mod load;
 pub mod mirante;
+pub mod peers;
 pub mod query;
 pub mod sender;
