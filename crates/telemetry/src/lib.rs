@@ -43,7 +43,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use opentelemetry::context::FutureExt;
-use opentelemetry::metrics::Meter;
+use opentelemetry::metrics::{Counter, Meter};
 use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::{Link, SpanKind, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue};
@@ -66,6 +66,9 @@ struct Inner {
     tracer: Option<SdkTracer>,
     meter: Meter,
     measures: bool,
+    /// `service.name`.
+    service: Arc<str>,
+    errors: Counter<u64>,
     propagator: Box<dyn TextMapPropagator + Send + Sync>,
     registry: Option<prometheus::Registry>,
     profiler: Option<profiles::Profiler>,
@@ -101,6 +104,21 @@ impl Telemetry {
     /// For metrics of the application's own.
     pub fn meter(&self) -> &Meter {
         &self.inner.meter
+    }
+
+    /// Says that errors may come from there, so that `demo.errors` counts them from 0 and the first is seen as an
+    /// increase. [`RecordedError`](server::RecordedError) names it when one does.
+    pub fn expect_errors_from(&self, origin: &'static str) {
+        self.inner.errors.add(0, &[KeyValue::new(server::ORIGIN, origin)]);
+    }
+
+    /// Counts an error. `None` is the service itself. Gives its name.
+    pub(crate) fn error_from(&self, origin: Option<&'static str>) -> Arc<str> {
+        let origin = origin.map_or_else(|| Arc::clone(&self.inner.service), Arc::from);
+        if self.inner.measures {
+            self.inner.errors.add(1, &[KeyValue::new(server::ORIGIN, Arc::clone(&origin))]);
+        }
+        origin
     }
 
     /// `GET /metrics`, in Prometheus' text format; 404 where `OTEL_METRICS_EXPORTER` does not list `prometheus`.

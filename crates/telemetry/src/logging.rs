@@ -2,7 +2,7 @@
 //! and spans made with `tracing`'s own macros, which become OpenTelemetry spans under the current one.
 
 mod console;
-mod names;
+mod records;
 mod watch;
 
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::delivery::Delivery;
 use crate::settings::Settings;
 use crate::{Error, Result};
 
-pub(crate) use names::OnlyGivenNames;
+pub(crate) use records::Finishing;
 pub(crate) use watch::{Watch, Watched as WatchedDestination};
 
 /// The target of the span that carries trace and span id as fields, for Loki, which knows no others.

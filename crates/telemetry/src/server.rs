@@ -2,9 +2,17 @@
 //! [conventions for HTTP](https://opentelemetry.io/docs/specs/semconv/http/).
 //!
 //! - span `GET /users/{id}`: `http.request.method`, `http.route`, `url.path`, `url.query`, `url.scheme`,
-//!   `user_agent.original`, `http.response.status_code`, `error.type`
+//!   `user_agent.original`, `user_agent.name`, `client.address`, `user.id`, `http.response.status_code`, `error.type`
 //! - `http.server.request.duration` (seconds) by method, route, scheme, status and error type
 //! - `http.server.active_requests` by method and scheme
+//!
+//! And of our own, for questions that those do not answer:
+//!
+//! - `demo.client.requests`, `demo.client.request.time` (seconds) by `user_agent.name`, of which there are few
+//! - `demo.errors` by `demo.origin`: who is to blame for an answer of 400 or above; on spans of server errors as well
+
+mod caller;
+mod clients;
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -27,9 +35,16 @@ use tower::{Layer, Service};
 use tracing::Instrument;
 
 use crate::{HTTP_SECONDS, Telemetry, exception_attributes};
+pub(crate) use caller::{USER_ID, user};
+use clients::{Client, Clients};
 
 /// Longest user agent that is kept; the field is free text of the caller's.
 const LONGEST_USER_AGENT: usize = 128;
+
+/// Who is to blame for an error.
+pub(crate) const ORIGIN: &str = "demo.origin";
+/// The origin of errors that the caller made, or that came of its going away.
+pub(crate) const ORIGIN_CALLER: &str = "caller";
 
 /// What a handler puts into its response's extensions, so that the span of the request says what failed: recorded as
 /// an exception.
@@ -39,6 +54,8 @@ pub struct RecordedError {
     pub kind: Cow<'static, str>,
     /// What happened, for the operator.
     pub message: String,
+    /// Who is to blame, of which there are few: a dependency's name. `None` where it is the service itself.
+    pub origin: Option<&'static str>,
 }
 
 /// See [`Telemetry::server_layer`].
@@ -52,6 +69,7 @@ struct Shared {
     telemetry: Telemetry,
     duration: Histogram<f64>,
     active: Arc<Active>,
+    clients: Arc<Clients>,
 }
 
 /// Requests under way, by method. Counted here and read by the SDK when it exports, which costs a request next to
@@ -101,6 +119,7 @@ impl ServerLayer {
                 .with_boundaries(HTTP_SECONDS.to_vec())
                 .build(),
             active,
+            clients: Clients::observed_by(meter),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -141,6 +160,7 @@ where
         if inner.tracer.is_none() && !inner.measures {
             return Box::pin(self.inner.call(request).with_context(caller));
         }
+        let caller = caller::with_user(caller, request.headers());
         let running = Running::begin(&self.shared, &request, &caller);
         let context = running.context.clone();
         let response = self.inner.call(request);
@@ -173,6 +193,7 @@ struct Running {
     context: Context,
     method: &'static str,
     route: Option<Arc<str>>,
+    client: Arc<Client>,
     begun: Instant,
     done: bool,
 }
@@ -182,18 +203,38 @@ impl Running {
         let method = known_method(request.method());
         let route: Option<Arc<str>> =
             request.extensions().get::<MatchedPath>().map(|path| path.as_str().into());
+        let user_agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+        let client = shared.clients.of(user_agent);
         let context = match &shared.telemetry.inner.tracer {
             None => caller.clone(),
             Some(tracer) => {
+                let mut attributes = span_attributes(request, method, route.as_ref());
+                if let Some(agent) = user_agent {
+                    // Visible ASCII, so that every index is a boundary of characters.
+                    let agent = &agent[..agent.len().min(LONGEST_USER_AGENT)];
+                    attributes.push(KeyValue::new("user_agent.original", agent.to_owned()));
+                    attributes.push(KeyValue::new("user_agent.name", client.name()));
+                }
+                if let Some(id) = user(caller) {
+                    attributes.push(KeyValue::new(USER_ID, id.to_owned()));
+                }
                 let builder = tracer
                     .span_builder(span_name(method, route.as_deref()))
                     .with_kind(SpanKind::Server)
-                    .with_attributes(span_attributes(request, method, route.as_ref()));
+                    .with_attributes(attributes);
                 caller.with_span(tracer.build_with_context(builder, caller))
             }
         };
         shared.active.add(method, 1);
-        Self { shared: Arc::clone(shared), context, method, route, begun: Instant::now(), done: false }
+        Self {
+            shared: Arc::clone(shared),
+            context,
+            method,
+            route,
+            client,
+            begun: Instant::now(),
+            done: false,
+        }
     }
 
     fn finish(mut self, response: &Response) {
@@ -206,10 +247,16 @@ impl Running {
             span.add_event("exception", exception_attributes(&error.kind, &error.message));
         }
         if status.is_server_error() {
+            let origin = recorded.and_then(|error| error.origin);
+            let origin = self.shared.telemetry.error_from(origin);
+            span.set_attribute(KeyValue::new(ORIGIN, origin));
             span.set_attribute(KeyValue::new("error.type", status.as_u16().to_string()));
             span.set_status(Status::error(recorded.map_or(String::new(), |error| error.message.clone())));
         }
         span.end();
+        if status.is_client_error() {
+            self.shared.telemetry.error_from(Some(ORIGIN_CALLER));
+        }
         let error = status.is_server_error().then(|| status.as_u16().to_string());
         self.measure(Some(status.as_u16()), error);
     }
@@ -227,7 +274,9 @@ impl Running {
         if let Some(error) = error {
             attributes.push(KeyValue::new("error.type", error));
         }
-        self.shared.duration.record(self.begun.elapsed().as_secs_f64(), &attributes);
+        let took = self.begun.elapsed();
+        self.shared.duration.record(took.as_secs_f64(), &attributes);
+        self.client.count(took);
         self.shared.active.add(self.method, -1);
     }
 }
@@ -239,13 +288,14 @@ impl Drop for Running {
             span.set_attribute(KeyValue::new("error.type", "cancelled"));
             span.set_status(Status::error("the client went away, or the handler panicked"));
             span.end();
+            self.shared.telemetry.error_from(Some(ORIGIN_CALLER));
             self.measure(None, Some("cancelled".to_owned()));
         }
     }
 }
 
 fn span_attributes(request: &Request, method: &'static str, route: Option<&Arc<str>>) -> Vec<KeyValue> {
-    let mut attributes = Vec::with_capacity(8);
+    let mut attributes = Vec::with_capacity(12);
     attributes.push(KeyValue::new("http.request.method", method));
     if method == OTHER_METHOD {
         attributes.push(KeyValue::new("http.request.method_original", request.method().as_str().to_owned()));
@@ -258,10 +308,8 @@ fn span_attributes(request: &Request, method: &'static str, route: Option<&Arc<s
     if let Some(query) = request.uri().query() {
         attributes.push(KeyValue::new("url.query", query.to_owned()));
     }
-    if let Some(agent) = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok()) {
-        // Visible ASCII, so that every index is a boundary of characters.
-        let agent = &agent[..agent.len().min(LONGEST_USER_AGENT)];
-        attributes.push(KeyValue::new("user_agent.original", agent.to_owned()));
+    if let Some(address) = caller::address(request) {
+        attributes.push(KeyValue::new("client.address", address.to_string()));
     }
     attributes
 }

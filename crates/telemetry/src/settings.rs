@@ -3,6 +3,7 @@
 //! tool's, because the specification has no name for them: `RUST_LOG`, `LOG_FORMAT`, `LOKI_URL`,
 //! `PYROSCOPE_SERVER_ADDRESS`.
 
+mod detect;
 mod env;
 
 use std::time::Duration;
@@ -16,7 +17,8 @@ pub const HELP: &str = "\
 Telemetry (OpenTelemetry's variables; lists are separated by commas):
   OTEL_SDK_DISABLED=true          no traces, no metrics; logs to the console only
   OTEL_SERVICE_NAME               name of the service [default: the program's]
-  OTEL_RESOURCE_ATTRIBUTES        key=value,… [default: service.namespace=demo]
+  OTEL_RESOURCE_ATTRIBUTES        key=value,… [default: service.namespace=demo, and what is found out: host.name,
+                                  process.pid, process.executable.name, container.id]
   OTEL_TRACES_EXPORTER            otlp, none [default: otlp]
   OTEL_METRICS_EXPORTER           otlp, prometheus (at /metrics), none [default: otlp,prometheus]
   OTEL_LOGS_EXPORTER              otlp, loki, console, none [default: otlp,console]
@@ -292,6 +294,7 @@ fn resource(env: &Env<'_>, service_name: &str, service_version: &str) -> Result<
         ("service.version".to_owned(), service_version.to_owned()),
         ("service.instance.id".to_owned(), env::instance_id()),
     ];
+    attributes.extend(detect::here().into_iter().map(|(key, value)| (key.to_owned(), value)));
     let mut set = |key: String, value: String| match attributes.iter_mut().find(|(name, _)| *name == key) {
         Some((_, old)) => *old = value,
         None => attributes.push((key, value)),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use opentelemetry::metrics::{Meter, MeterProvider};
+use opentelemetry::metrics::{Counter, Meter, MeterProvider};
 use opentelemetry::propagation::{TextMapCompositePropagator, TextMapPropagator};
 use opentelemetry::trace::TracerProvider;
 use opentelemetry::{InstrumentationScope, KeyValue, global};
@@ -18,10 +18,10 @@ use tokio::runtime::Handle;
 use crate::delivery::{Delivery, Signal};
 use crate::exporters::Exporters;
 use crate::guard::{Guard, LokiTask, Parts};
-use crate::logging::{self, OnlyGivenNames, Watch};
+use crate::logging::{self, Finishing, Watch};
 use crate::profiles::Profiler;
 use crate::settings::{Batches, Propagator, Sampler, Settings};
-use crate::{Error, Inner, Result, Telemetry};
+use crate::{Error, Inner, Result, Telemetry, server};
 
 /// Sets up telemetry for this process as its environment says. Call it inside a Tokio runtime, once.
 ///
@@ -87,10 +87,14 @@ pub fn init_with(settings: &Settings) -> Result<Guard> {
     if let Some(provider) = &meters {
         global::set_meter_provider(provider.clone());
     }
+    let meter = meters.as_ref().map_or_else(idle_meter, |provider| provider.meter_with_scope(scope()));
+    let service = settings.resource_attribute("service.name").unwrap_or_default();
     let telemetry = Telemetry {
         inner: Arc::new(Inner {
             tracer,
-            meter: meters.as_ref().map_or_else(idle_meter, |provider| provider.meter_with_scope(scope())),
+            errors: errors(&meter, service),
+            service: service.into(),
+            meter,
             measures: meters.is_some(),
             propagator: Box::new(propagator(&settings.propagators)),
             registry,
@@ -102,9 +106,12 @@ pub fn init_with(settings: &Settings) -> Result<Guard> {
 }
 
 pub(crate) fn disabled() -> Telemetry {
+    let meter = idle_meter();
     let inner = Inner {
         tracer: None,
-        meter: idle_meter(),
+        errors: errors(&meter, ""),
+        service: Arc::default(),
+        meter,
         measures: false,
         propagator: Box::new(propagator(&[Propagator::TraceContext, Propagator::Baggage])),
         registry: None,
@@ -119,13 +126,30 @@ fn idle_meter() -> Meter {
     opentelemetry::metrics::noop::NoopMeterProvider::new().meter("telemetry")
 }
 
+/// Both that every service has are there from the start.
+fn errors(meter: &Meter, service: &str) -> Counter<u64> {
+    let errors = meter
+        .u64_counter("demo.errors")
+        .with_unit("{error}")
+        .with_description("Requests that were answered with an error, by who is to blame for it.")
+        .build();
+    for origin in [server::ORIGIN_CALLER, service] {
+        errors.add(0, &[KeyValue::new(server::ORIGIN, origin.to_owned())]);
+    }
+    errors
+}
+
 /// Short: it stands beside every batch.
 fn scope() -> InstrumentationScope {
     InstrumentationScope::builder("telemetry").with_version(env!("CARGO_PKG_VERSION")).build()
 }
 
 fn resource(settings: &Settings) -> Resource {
-    let own = settings.resource.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
+    let own = settings.resource.iter().map(|(key, value)| match value.parse::<i64>() {
+        // A number by the conventions; all others of ours are text.
+        Ok(pid) if key == "process.pid" => KeyValue::new(key.clone(), pid),
+        _ => KeyValue::new(key.clone(), value.clone()),
+    });
     Resource::builder_empty()
         .with_detector(Box::new(opentelemetry_sdk::resource::TelemetryResourceDetector))
         .with_attributes(own)
@@ -187,7 +211,7 @@ fn loggers(
     Ok(Some(
         SdkLoggerProvider::builder()
             .with_resource(resource.clone())
-            .with_log_processor(OnlyGivenNames)
+            .with_log_processor(Finishing)
             .with_log_processor(processor)
             .build(),
     ))

@@ -27,6 +27,9 @@ const START_RETRY: Duration = Duration::from_millis(250);
 /// SQLite's page cache for a connection, in KiB (negative, as SQLite writes it).
 const SQLITE_CACHE: &str = "-512";
 
+/// The database, among those who may be to blame for an error.
+pub(crate) const ORIGIN: &str = "database";
+
 /// One step of a database's form, in the SQL of one system.
 #[derive(Clone, Copy, Debug)]
 pub struct Migration {
@@ -191,6 +194,7 @@ impl Database {
 
     fn new(pool: Pool, peer: Peer, telemetry: &Telemetry) -> Self {
         let instruments = telemetry.database(peer);
+        telemetry.expect_errors_from(ORIGIN);
         let observed = pool.clone();
         instruments.observe_pool("main", MOST_CONNECTIONS, move || observed.connections());
         Self { pool, instruments }

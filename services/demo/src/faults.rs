@@ -78,6 +78,10 @@ impl Faults {
             .with_unit("{fault}")
             .with_description("Faults that were injected on purpose.")
             .build();
+        // From 0, so that the first one is seen as an increase.
+        for kind in ["latency", "error"] {
+            injected.add(0, &[KeyValue::new("fault.kind", kind)]);
+        }
         Self {
             inner: Arc::new(Inner {
                 settings: AtomicU64::new(settings.pack()),

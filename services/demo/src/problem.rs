@@ -58,7 +58,16 @@ impl Problem {
     /// What is recorded as an exception on the request's span and logged. The client does not see it.
     #[must_use]
     pub fn recorded(mut self, kind: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        self.recorded = Some(RecordedError { kind: kind.into(), message: message.into() });
+        self.recorded = Some(RecordedError { kind: kind.into(), message: message.into(), origin: None });
+        self
+    }
+
+    /// Who is to blame for what is [recorded](Self::recorded), where it is not the service itself.
+    #[must_use]
+    pub fn caused_by(mut self, origin: &'static str) -> Self {
+        if let Some(recorded) = &mut self.recorded {
+            recorded.origin = Some(origin);
+        }
         self
     }
 
@@ -77,7 +86,7 @@ impl From<sqlx::Error> for Problem {
             }
             _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the database refused"),
         };
-        problem.recorded(kind, error.to_string())
+        problem.recorded(kind, error.to_string()).caused_by(crate::database::ORIGIN)
     }
 }
 
@@ -94,7 +103,7 @@ impl IntoResponse for Problem {
             detail: &self.detail,
             trace_id,
         };
-        if let Some(RecordedError { kind, message }) = &self.recorded {
+        if let Some(RecordedError { kind, message, .. }) = &self.recorded {
             // One line for whoever reads logs; the span gets the exception through the extension below.
             tracing::error!(error.type = %kind, status = self.status.as_u16(), "{message}");
         }

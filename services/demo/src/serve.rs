@@ -134,6 +134,8 @@ async fn serve(listener: TcpListener, router: Router) -> Result<()> {
     };
     // Small answers: waiting to fill a packet only makes them late.
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    // With the other end's address, for `client.address`.
+    let router = router.into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, router).with_graceful_shutdown(told_to_stop).into_future();
     let too_late = async move {
         // An error means that the sender is gone: then the server has ended as well.

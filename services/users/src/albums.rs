@@ -3,12 +3,16 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use axum::http::StatusCode;
+use demo::Problem;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Counter;
 use serde::{Deserialize, Serialize};
 use telemetry::Telemetry;
 use telemetry::client::{HttpClient, Options, with_causes};
 
+/// The service, among those who may be to blame for an error, and as the peer of a fallback.
+const ALBUMS: &str = "albums";
 /// Largest answer that is read.
 const LARGEST_ANSWER: usize = 1024 * 1024;
 
@@ -44,6 +48,21 @@ pub(crate) enum Source {
     Empty,
 }
 
+impl Source {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Albums => ALBUMS,
+            Self::Cache => "cache",
+            Self::Empty => "empty",
+        }
+    }
+}
+
+/// Of a fallback, on its event and its metric.
+fn attributes(source: Source) -> [KeyValue; 2] {
+    [KeyValue::new("demo.peer", ALBUMS), KeyValue::new("demo.fallback", source.name())]
+}
+
 impl Found {
     /// Whether the service did not answer.
     pub(crate) fn is_degraded(&self) -> bool {
@@ -70,6 +89,8 @@ pub struct AlbumsClient {
 struct Failure {
     reason: &'static str,
     detail: String,
+    /// Whether the service answered, and said that it failed.
+    answered: bool,
 }
 
 impl AlbumsClient {
@@ -87,21 +108,33 @@ impl AlbumsClient {
             .with_unit("{response}")
             .with_description("Responses that were degraded because another service did not answer.")
             .build();
+        // From 0, so that the first one is seen as an increase.
+        for source in [Source::Cache, Source::Empty] {
+            fallbacks.add(0, &attributes(source));
+        }
+        telemetry.expect_errors_from(ALBUMS);
         Ok(Self { base, client, fallbacks, last: Arc::default() })
     }
 
-    /// All albums. Never fails.
-    pub(crate) async fn all(&self) -> Found {
+    /// All albums. Where the service does not answer, what it said last.
+    ///
+    /// # Errors
+    /// 502 where the service answers that it failed: here its answer is the whole page, and to serve an old one would
+    /// hide whose fault it is.
+    pub(crate) async fn all(&self) -> Result<Found, Problem> {
         match self.ask("/albums", "/albums").await {
             Ok(albums) => {
                 *self.last.write().unwrap_or_else(PoisonError::into_inner) = Some(albums.as_slice().into());
-                Found { albums, source: Source::Albums, reason: None }
+                Ok(Found { albums, source: Source::Albums, reason: None })
             }
-            Err(failure) => self.fall_back(&failure, |_| true),
+            Err(failure) if failure.answered => Err(Problem::new(StatusCode::BAD_GATEWAY, failure.reason)
+                .recorded("AlbumsError", format!("albums answered {}", failure.detail))
+                .caused_by(ALBUMS)),
+            Err(failure) => Ok(self.fall_back(&failure, |_| true)),
         }
     }
 
-    /// One user's albums. Never fails.
+    /// One user's albums. Never fails: they are a part of a page that is worth showing without them.
     pub(crate) async fn of_user(&self, user_id: i64) -> Found {
         match self.ask(&format!("/albums?user_id={user_id}"), "/albums").await {
             Ok(albums) => Found { albums, source: Source::Albums, reason: None },
@@ -110,7 +143,7 @@ impl AlbumsClient {
     }
 
     async fn ask(&self, path: &str, template: &'static str) -> Result<Vec<Album>, Failure> {
-        let failed = |reason, detail| Failure { reason, detail };
+        let failed = |reason, detail| Failure { reason, detail, answered: false };
         let url = format!("{}{path}", self.base)
             .parse()
             .map_err(|_| failed("the address of albums is not valid", path.to_owned()))?;
@@ -120,7 +153,8 @@ impl AlbumsClient {
             failed(reason, with_causes(&error))
         })?;
         if !response.status().is_success() {
-            return Err(failed("albums answered with an error", response.status().to_string()));
+            let (reason, detail) = ("albums answered with an error", response.status().to_string());
+            return Err(Failure { reason, detail, answered: true });
         }
         let mut body = Vec::new();
         loop {
@@ -145,13 +179,9 @@ impl AlbumsClient {
         let source = if last.is_some() { Source::Cache } else { Source::Empty };
         let albums =
             last.iter().flat_map(|albums| albums.iter()).filter(|album| wanted(album)).cloned().collect();
-        let name = if source == Source::Cache { "cache" } else { "empty" };
-        self.fallbacks.add(1, &[KeyValue::new("demo.peer", "albums"), KeyValue::new("demo.fallback", name)]);
-        telemetry::event(
-            "fallback",
-            vec![KeyValue::new("demo.peer", "albums"), KeyValue::new("demo.fallback", name)],
-        );
-        tracing::warn!(fallback = name, error = failure.detail.as_str(), "{}", failure.reason);
+        self.fallbacks.add(1, &attributes(source));
+        telemetry::event("fallback", attributes(source).to_vec());
+        tracing::warn!(fallback = source.name(), error = failure.detail.as_str(), "{}", failure.reason);
         Found { albums, source, reason: Some(failure.reason) }
     }
 }

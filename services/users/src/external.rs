@@ -11,6 +11,9 @@ use telemetry::client::{HttpClient, Options, with_causes};
 /// Longer than for our own services: to be slow is what it is for.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The dependency, among those who may be to blame for an error.
+const ORIGIN: &str = "external";
+
 /// The dependency. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct External {
@@ -36,6 +39,7 @@ impl External {
         let options = Options { timeout: TIMEOUT, idle_connections: 2, ..Options::default() };
         let client =
             telemetry.http_client(options).map_err(|error| demo::Error::HttpClient(error.to_string()))?;
+        telemetry.expect_errors_from(ORIGIN);
         Ok(Self { url, client })
     }
 
@@ -56,7 +60,7 @@ impl External {
             } else {
                 Problem::new(StatusCode::BAD_GATEWAY, "the external service did not answer")
             };
-            problem.recorded("reqwest::Error", with_causes(&error))
+            problem.recorded("reqwest::Error", with_causes(&error)).caused_by(ORIGIN)
         })?;
         let status = answer.status();
         if status.is_server_error() {
@@ -64,7 +68,8 @@ impl External {
                 StatusCode::BAD_GATEWAY,
                 format!("the external service answered {status}"),
             )
-            .recorded("ExternalError", format!("the external service answered {status}")));
+            .recorded("ExternalError", format!("the external service answered {status}"))
+            .caused_by(ORIGIN));
         }
         let elapsed_ms = begun.elapsed().as_millis() as u64;
         tracing::info!(status = status.as_u16(), elapsed_ms, "called the external service");

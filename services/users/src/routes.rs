@@ -171,8 +171,8 @@ fn checked(body: &NewUser) -> Result<NewUser, Problem> {
     Ok(NewUser { name, email })
 }
 
-async fn albums(State(app): State<App>) -> Response {
-    stated(app.albums.all().await)
+async fn albums(State(app): State<App>) -> Result<Response, Problem> {
+    Ok(stated(app.albums.all().await?))
 }
 
 async fn albums_of_user(State(app): State<App>, Path(id): Path<i64>) -> Result<Response, Problem> {

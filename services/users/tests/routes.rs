@@ -221,15 +221,27 @@ async fn demo_eventually<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     }
 }
 
-async fn albums_that_are_slow_broken_or_babble_are_as_good_as_down(database: TestDatabase) {
+async fn albums_that_fail_are_told_from_albums_that_are_away(database: TestDatabase) {
+    use axum::routing::get;
+    let failing = get(async || axum::http::StatusCode::INTERNAL_SERVER_ERROR);
+    let (albums_url, _server) = listen(Router::new().route("/albums", failing)).await;
+    let service = service_with(&database, Setup { albums_url, ..Setup::default() }).await;
+    // All that is asked for comes from albums, so its failure is the answer.
+    ask(&service, "GET /albums", None).await.assert_problem(502, "albums answered with an error");
+    // A part comes from albums, so the rest is still worth something.
+    let degraded = ask(&service, "GET /users/7/albums", None).await;
+    assert_eq!(degraded.status, 200);
+    assert_eq!(degraded.header("x-degraded"), "albums");
+    assert_eq!(degraded.json()["reason"], "albums answered with an error");
+}
+
+async fn albums_that_are_slow_or_babble_are_as_good_as_down(database: TestDatabase) {
     use axum::routing::get;
     let slow = get(async || tokio::time::sleep(Duration::from_secs(5)).await);
-    let failing = get(async || axum::http::StatusCode::INTERNAL_SERVER_ERROR);
     let babbling = get(async || "no JSON");
     let huge = get(async || "x".repeat(2_000_000));
     for (handler, reason) in [
         (slow, "albums did not answer in time"),
-        (failing, "albums answered with an error"),
         (babbling, "albums answered what is not understood"),
         (huge, "albums answered too much"),
     ] {
@@ -320,8 +332,12 @@ fn main() -> ExitCode {
     cases.on_both("without_albums_the_fallback_is_stated", without_albums_the_fallback_is_stated);
     cases.on_both("the_fallback_is_what_was_last_known", the_fallback_is_what_was_last_known);
     cases.on_both(
-        "albums_that_are_slow_broken_or_babble_are_as_good_as_down",
-        albums_that_are_slow_broken_or_babble_are_as_good_as_down,
+        "albums_that_fail_are_told_from_albums_that_are_away",
+        albums_that_fail_are_told_from_albums_that_are_away,
+    );
+    cases.on_both(
+        "albums_that_are_slow_or_babble_are_as_good_as_down",
+        albums_that_are_slow_or_babble_are_as_good_as_down,
     );
     cases.on_both("work_takes_its_time_and_is_bounded", work_takes_its_time_and_is_bounded);
     cases.on_both("work_leaves_room_for_others", work_leaves_room_for_others);

@@ -91,6 +91,11 @@ impl ServiceProcess {
         self.address
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// `http://…`.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)

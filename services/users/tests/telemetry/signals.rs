@@ -13,6 +13,8 @@ pub(crate) fn add(cases: &mut Cases) {
     cases.case("log_records_carry_the_ids_of_their_span", log_records);
     cases.case("failures_are_recorded", failures);
     cases.case("a_fallback_is_an_event_and_counted", fallback);
+    cases.case("errors_are_counted_by_who_is_to_blame", blame);
+    cases.case("the_client_and_the_user_are_told", who_asks);
     cases.case("background_work_is_linked", linked);
     cases.case("spans_of_tracing_find_their_parent", tracing_spans);
     cases.case("errors_of_the_database_are_told", database_errors);
@@ -68,6 +70,10 @@ async fn one_trace(database: TestDatabase) {
         ("url.scheme", "http"),
         ("http.response.status_code", "200"),
         ("user_agent.original", "test/1"),
+        ("user_agent.name", "test"),
+        ("client.address", "127.0.0.1"),
+        ("user.id", "-"),
+        ("demo.origin", "-"),
         ("error.type", "-"),
     ] {
         assert_eq!(attribute(&server, key), value, "{key}");
@@ -238,6 +244,97 @@ async fn failures() {
     assert_eq!(not_found.span.status.unwrap_or_default().code(), StatusCode::Unset);
 }
 
+async fn blame() {
+    let sink = OtlpSink::grpc().await;
+    let endpoint = sink.endpoint();
+    let mut variables = quickly(&endpoint, "grpc");
+    variables.retain(|(name, _)| *name != "APP_ERRORS");
+    variables.push(("APP_ERRORS", "100"));
+    let pair = Pair::on_sqlite(&variables, &[]);
+    // Both count from 0, so that the first error is seen as an increase.
+    for (service, origins) in [
+        ("users", &["caller", "users", "database", "albums", "external"][..]),
+        ("albums", &["caller", "albums", "database"]),
+    ] {
+        for origin in origins {
+            let zero = point(&sink, service, "demo.errors", &[("demo.origin", origin)]).await;
+            assert_eq!(zero.value, 0.0, "{service}: {origin}");
+        }
+    }
+    let counted = async |service: &str, origin: &str, count: f64| {
+        eventually(&format!("{service}: {count} of {origin}"), || {
+            points(&sink, "demo.errors")
+                .into_iter()
+                .find(|point| {
+                    point.resource.get("service.name") == Some(service)
+                        && with(point, &[("demo.origin", origin)])
+                        && point.value == count
+                })
+                .map(drop)
+        })
+        .await;
+    };
+    assert_eq!(get(pair.users.url("/albums")).await.status(), 502);
+    counted("users", "albums", 1.0).await;
+    counted("albums", "albums", 1.0).await;
+    assert_eq!(get(pair.users.url("/users")).await.status(), 500);
+    counted("users", "users", 1.0).await;
+    assert_eq!(get(pair.users.url("/users/99")).await.status(), 404);
+    counted("users", "caller", 1.0).await;
+    counted("users", "albums", 1.0).await;
+
+    let passed_on = eventually("the span of the error that came from albums", || {
+        let is_it = |span: &ReceivedSpan| {
+            span.service() == "users" && span.span.name == "GET /albums" && kind(span) == SpanKind::Server
+        };
+        sink.spans().into_iter().find(is_it)
+    })
+    .await;
+    assert_eq!(passed_on.attributes.get("demo.origin"), Some("albums"));
+    assert_eq!(passed_on.attributes.get("error.type"), Some("502"));
+}
+
+async fn who_asks() {
+    let sink = OtlpSink::grpc().await;
+    let pair = Pair::to(&sink);
+    let client = reqwest::Client::new();
+    for _ in 0..2 {
+        let request = client.get(pair.users.url("/users/7/albums")).header("x-user-id", "u-42");
+        let request = request.header("user-agent", "shop-app/3.1 (phone)").header("baggage", "team=a");
+        assert_eq!(request.header("x-forwarded-for", "203.0.113.7").send().await.unwrap().status(), 200);
+    }
+    let outer = span(&sink, "users", "GET /users/{id}/albums").await;
+    assert_eq!(outer.attributes.get("user.id"), Some("u-42"));
+    assert_eq!(outer.attributes.get("client.address"), Some("203.0.113.7"));
+    assert_eq!(outer.attributes.get("user_agent.name"), Some("shop-app"));
+    let inner = eventually("the span of albums", || {
+        sink.spans().into_iter().find(|span| span.service() == "albums" && kind(span) == SpanKind::Server)
+    })
+    .await;
+    assert_eq!(inner.attributes.get("user.id"), Some("u-42"), "passed on as baggage");
+    for service in ["users", "albums"] {
+        eventually(&format!("a line of {service} that says whose request it was"), || {
+            sink.logs()
+                .into_iter()
+                .find(|log| {
+                    log.resource.get("service.name") == Some(service)
+                        && log.attributes.get("user.id") == Some("u-42")
+                })
+                .map(drop)
+        })
+        .await;
+    }
+    eventually("both requests of the client", || {
+        points(&sink, "demo.client.requests")
+            .into_iter()
+            .find(|point| with(point, &[("user_agent.name", "shop-app")]) && point.value == 2.0)
+            .map(drop)
+    })
+    .await;
+    let time = point(&sink, "users", "demo.client.request.time", &[("user_agent.name", "shop-app")]).await;
+    assert!(time.unit == "s" && time.value > 0.0 && time.value < 10.0, "{} {}", time.value, time.unit);
+}
+
 async fn fallback() {
     let sink = OtlpSink::grpc().await;
     let pair = Pair::on_sqlite(&quickly(&sink.endpoint(), "grpc"), &[("ALBUMS_URL", "http://127.0.0.1:1")]);
@@ -334,4 +431,6 @@ async fn resource() {
     }
     assert_eq!(span.resource.get("service.instance.id").unwrap().len(), 36);
     assert!(span.resource.get("telemetry.sdk.version").is_some());
+    assert!(!span.resource.get("host.name").unwrap_or_default().is_empty());
+    assert_eq!(span.resource.get("process.pid"), Some(pair.users.pid().to_string().as_str()));
 }
