@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use http::{HeaderValue, header};
 use opentelemetry::metrics::Histogram;
 use opentelemetry::trace::{Span, SpanKind, Status, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue};
@@ -49,7 +50,12 @@ pub struct HttpClient {
 
 impl HttpClient {
     pub(crate) fn new(telemetry: &Telemetry, options: Options) -> Result<Self, reqwest::Error> {
+        // Who is called sees who calls, as it does of any other client. A name may hold what no header can.
+        let service = &telemetry.inner.service;
+        let name = HeaderValue::from_str(service).ok().filter(|name| !name.is_empty());
+        let headers = name.map(|name| (header::USER_AGENT, name)).into_iter().collect();
         let client = reqwest::Client::builder()
+            .default_headers(headers)
             .timeout(options.timeout)
             .connect_timeout(options.connect_timeout)
             .pool_max_idle_per_host(options.idle_connections)

@@ -312,6 +312,7 @@ async fn who_asks() {
     })
     .await;
     assert_eq!(inner.attributes.get("user.id"), Some("u-42"), "passed on as baggage");
+    assert_eq!(inner.attributes.get("user_agent.name"), Some("users"), "who calls says so");
     for service in ["users", "albums"] {
         eventually(&format!("a line of {service} that says whose request it was"), || {
             sink.logs()
