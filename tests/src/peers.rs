@@ -6,8 +6,14 @@
 //! 2. as `tests/peers/build.sh` built it, in the version that `tests/peers/versions` pins;
 //! 3. in `PATH`: the distribution's package, which may be older.
 //!
+//! [`running`] are the processes, [`ours`] the files they are started with, [`ask`] what they are asked.
+//!
 //! [`trial`] is a case that needs such programs. Without them it is listed as ignored, with the reason in its name; with
 //! `CI=true` it fails.
+
+pub mod ask;
+pub mod ours;
+pub mod running;
 
 use std::env;
 use std::path::{Path, PathBuf};
