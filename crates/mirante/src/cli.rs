@@ -39,8 +39,9 @@ pub(crate) enum Command {
     /// Send a request through the demo services and find it in every signal
     ///
     /// One request goes to users, on to albums and to the databases. Then its trace has to be in Tempo and in Jaeger, its log
-    /// lines in Loki, and its count in Prometheus. Works against the embedded engine and against the compose stack. Exit
-    /// code 1 if something is not found in time.
+    /// lines in Loki, and its count in Prometheus. With `--target compose` Grafana's data sources and dashboards, rules,
+    /// scraping, objectives, alerting, exemplars and profiles are looked at as well. Only the components' own APIs are asked.
+    /// Exit code 1 if something is not found in time.
     Verify(Verify),
     /// Say what this is and how it was built
     #[command(after_help = "Example:\n  mirante version")]
@@ -115,35 +116,48 @@ pub(crate) struct Status {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     mirante verify\n  \
+    mirante verify --target compose --alert\n  \
     mirante verify --port-offset 100 --json\n  \
     mirante verify --timeout 1m --tempo http://tempo.example:3200")]
 pub(crate) struct Verify {
+    /// Which stack is looked at
+    #[arg(long, value_name = "STACK", default_value = "embedded")]
+    pub(crate) target: Target,
+
+    /// Host at which the ports of the stack are
+    #[arg(long, value_name = "HOST", default_value = "127.0.0.1", value_parser = parse_host)]
+    pub(crate) host: String,
+
     #[command(flatten)]
     pub(crate) ports: PortOffset,
 
-    /// Base address of the users service [default: http://127.0.0.1:8001, shifted]
+    /// Raise a test alert as well, and wait until the webhook tester has it (compose)
+    #[arg(long)]
+    pub(crate) alert: bool,
+
+    /// Base address of the users service [default: port 8001 of the host, shifted]
     #[arg(long, value_name = "URL")]
     pub(crate) users: Option<BaseUrl>,
 
-    /// Base address of Tempo [default: http://127.0.0.1:3200, shifted]
+    /// Base address of Tempo [default: port 3200 of the host, shifted]
     #[arg(long, value_name = "URL")]
     pub(crate) tempo: Option<BaseUrl>,
 
-    /// Base address of Jaeger [default: http://127.0.0.1:16686, shifted]
+    /// Base address of Jaeger [default: port 16686 of the host, shifted]
     #[arg(long, value_name = "URL")]
     pub(crate) jaeger: Option<BaseUrl>,
 
-    /// Base address of Loki [default: http://127.0.0.1:3100, shifted]
+    /// Base address of Loki [default: port 3100 of the host, shifted]
     #[arg(long, value_name = "URL")]
     pub(crate) loki: Option<BaseUrl>,
 
-    /// Base address of Prometheus [default: http://127.0.0.1:9090, shifted]
+    /// Base address of Prometheus [default: port 9090 of the host, shifted]
     #[arg(long, value_name = "URL")]
     pub(crate) prometheus: Option<BaseUrl>,
 
-    /// Time until everything has to be found
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
-    pub(crate) timeout: Duration,
+    /// Time until everything has to be found [default: 30s, with compose 2m]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub(crate) timeout: Option<Duration>,
 
     /// Print JSON
     #[arg(long)]
@@ -170,6 +184,14 @@ pub(crate) struct PortOffset {
 pub(crate) enum Service {
     Users,
     Albums,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Target {
+    /// `mirante up`
+    Embedded,
+    /// `docker compose up`: the real components
+    Compose,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -201,6 +223,19 @@ fn parse_bind(text: &str) -> Result<IpAddr, String> {
     }
 }
 
+/// A name or an address, IPv6 in brackets, as it stands in an address of the web.
+fn parse_host(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let bracketed =
+        if text.parse::<std::net::Ipv6Addr>().is_ok() { format!("[{text}]") } else { text.to_owned() };
+    match reqwest::Url::parse(&format!("http://{bracketed}:1/")) {
+        Ok(url) if url.username().is_empty() && url.path() == "/" && !bracketed.contains(['/', '?', '#']) => {
+            Ok(bracketed)
+        }
+        _ => Err("expected the name or the address of a host, such as localhost or 192.168.1.7".to_owned()),
+    }
+}
+
 fn parse_memory(text: &str) -> Result<u64, String> {
     let bytes = parse_bytes(text)?;
     if bytes < Config::MIN_MEMORY_BYTES {
@@ -222,6 +257,18 @@ mod tests {
         for command in command.get_subcommands().filter(|command| !command.is_hide_set()) {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.contains("Example"), "{} has no example", command.get_name());
+        }
+    }
+
+    #[test]
+    fn hosts_are_taken_as_people_type_them() {
+        for (text, host) in
+            [("localhost", "localhost"), ("192.168.1.7", "192.168.1.7"), ("::1", "[::1]"), ("[::1]", "[::1]")]
+        {
+            assert_eq!(parse_host(text).as_deref(), Ok(host));
+        }
+        for text in ["", "http://x", "x:1", "a/b", "me@x", "two words"] {
+            assert!(parse_host(text).is_err(), "{text}");
         }
     }
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use reqwest::{Client, StatusCode};
+use bytes::Bytes;
+use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::Value;
 
 /// A client that goes straight to its address: no proxy stands before a stack on the same machine.
@@ -16,14 +17,34 @@ pub(crate) fn client(timeout: Duration) -> anyhow::Result<Client> {
 /// Asks for JSON. Anything but 200 is an error that shows the beginning of the answer.
 pub(crate) async fn get_json(client: &Client, url: &str, query: &[(&str, &str)]) -> anyhow::Result<Value> {
     let request = client.get(url).query(query).header("accept", "application/json");
+    json(&answer(request).await?)
+}
+
+/// Sends JSON and takes JSON. Errors as those of [`get_json`].
+pub(crate) async fn post_json(client: &Client, url: &str, document: &Value) -> anyhow::Result<Value> {
+    let body = answer(client.post(url).json(document)).await?;
+    // Some have nothing to say but that it went well.
+    if body.is_empty() { Ok(Value::Null) } else { json(&body) }
+}
+
+/// Asks for an answer of whatever kind. Errors as those of [`get_json`].
+pub(crate) async fn get_bytes(client: &Client, url: &str) -> anyhow::Result<Bytes> {
+    answer(client.get(url)).await
+}
+
+async fn answer(request: RequestBuilder) -> anyhow::Result<Bytes> {
     let response = request.send().await.map_err(|error| reason(&error))?;
     let status = response.status();
     let body = response.bytes().await.map_err(|error| reason(&error))?;
     if status != StatusCode::OK {
         bail!("answered {status}: {}", beginning(&body));
     }
-    serde_json::from_slice(&body)
-        .with_context(|| format!("answered something else than JSON: {}", beginning(&body)))
+    Ok(body)
+}
+
+fn json(body: &[u8]) -> anyhow::Result<Value> {
+    serde_json::from_slice(body)
+        .with_context(|| format!("answered something else than JSON: {}", beginning(body)))
 }
 
 /// The innermost cause of a failed request: "connection refused" rather than "error sending request".

@@ -1,143 +1,138 @@
-//! `mirante verify`: one request, found in every signal.
+//! `mirante verify`: one request, found in every signal; and with the real components, all that belongs to them.
 //!
 //! It only speaks the components' own APIs, so it checks the embedded engine and the compose stack alike.
 
+mod alert;
 mod found;
+mod grafana;
 mod logs;
+mod look;
 mod metrics;
+mod places;
+mod profiles;
 mod report;
 mod request;
+mod rules;
+mod slo;
+#[cfg(test)]
+mod tests;
 mod traces;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use reqwest::Client;
-use stack::Part;
 use tokio::time::Instant;
 
-use crate::cli::Verify;
+use crate::cli::{Target, Verify};
 use crate::client::{block_on, client};
+use look::Look;
+use places::Places;
 use report::{Check, Report};
-use request::Sent;
 
-/// First pause between two looks at one place; doubled each time, up to the longest.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
-const LOOK_AGAIN_SLOWLY: Duration = Duration::from_millis(250);
 /// Longest time for one answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-
-/// Where everything is.
-#[derive(Debug)]
-struct Places {
-    users: String,
-    tempo: String,
-    jaeger: String,
-    loki: String,
-    prometheus: String,
-}
-
-impl Places {
-    fn of(verify: &Verify) -> Self {
-        let offset = verify.ports.port_offset;
-        let place = |given: &Option<crate::address::BaseUrl>, part: Part| {
-            given.as_ref().map_or_else(|| part.local_url([127, 0, 0, 1].into(), offset), ToString::to_string)
-        };
-        Self {
-            users: place(&verify.users, Part::Users),
-            tempo: place(&verify.tempo, Part::Tempo),
-            jaeger: place(&verify.jaeger, Part::Jaeger),
-            loki: place(&verify.loki, Part::Loki),
-            prometheus: place(&verify.prometheus, Part::Prometheus),
-        }
-    }
-}
+/// The embedded engine finds what it accepted at once; what takes time is the services' exporting.
+const PATIENCE_EMBEDDED: Duration = Duration::from_secs(30);
+/// The real components export, scrape, flush, evaluate and notify, each every so many seconds, one after the other.
+const PATIENCE_COMPOSE: Duration = Duration::from_mins(2);
+/// A stack that starts may not answer yet; one that is not there never will.
+const STARTING: Duration = Duration::from_secs(30);
 
 pub(crate) fn run(verify: &Verify) -> anyhow::Result<ExitCode> {
-    let report = block_on(follow(&Places::of(verify), verify.timeout))?;
+    let wanted = Wanted { target: verify.target, alert: verify.alert };
+    let timeout = verify.timeout.unwrap_or(match verify.target {
+        Target::Embedded => PATIENCE_EMBEDDED,
+        Target::Compose => PATIENCE_COMPOSE,
+    });
+    let report = block_on(follow(&Places::of(verify), wanted, timeout))?;
     report.print(verify.json)?;
     Ok(if report.ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Milliseconds since 1970.
+fn now_ms() -> i64 {
+    #[expect(clippy::disallowed_methods, reason = "other programs are asked about their last minutes")]
+    let now = std::time::SystemTime::now();
+    now.duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+}
+
+/// What is looked at.
+#[derive(Debug, Clone, Copy)]
+struct Wanted {
+    target: Target,
+    /// Whether an alert is raised.
+    alert: bool,
+}
+
 /// Sends the request and looks everywhere at once until all is found or the time is up.
-async fn follow(places: &Places, timeout: Duration) -> anyhow::Result<Report> {
+async fn follow(places: &Places, wanted: Wanted, timeout: Duration) -> anyhow::Result<Report> {
     let client = client(ANSWER_WITHIN.min(timeout))?;
     let deadline = Instant::now() + timeout;
+    let patience = match wanted.target {
+        Target::Embedded => Duration::ZERO,
+        Target::Compose => STARTING.min(timeout),
+    };
     let counted_before = metrics::count(&client, &places.prometheus).await;
-    let sent = request::send(&client, &places.users, deadline).await?;
-    let look = Look { client: &client, places, sent: &sent, deadline };
-    let (tempo, jaeger, loki, prometheus) =
-        tokio::join!(look.tempo(), look.jaeger(), look.loki(), look.prometheus(counted_before));
-    Ok(Report { request: sent, checks: vec![tempo, jaeger, loki, prometheus] })
+    let sent = request::send(&client, &places.users, deadline, Instant::now() + patience).await?;
+    let look = Look::new(&client, places, &sent, deadline);
+    let checks = async {
+        let ((tempo, jaeger, loki, prometheus), more) =
+            tokio::join!(signals(&look, counted_before), compose(&look, wanted));
+        let mut checks = vec![tempo, jaeger, loki, prometheus];
+        checks.extend(more);
+        checks
+    };
+    // Many looks at once are much to move about.
+    let checks = look.while_showing_progress(Box::pin(checks)).await;
+    Ok(Report { request: sent, checks })
 }
 
-/// Looking for one request.
-struct Look<'a> {
-    client: &'a Client,
-    places: &'a Places,
-    sent: &'a Sent,
-    deadline: Instant,
+/// The request in each signal.
+async fn signals(look: &Look<'_>, counted_before: anyhow::Result<f64>) -> (Check, Check, Check, Check) {
+    tokio::join!(
+        traces::in_tempo(look),
+        traces::in_jaeger(look),
+        logs::in_loki(look),
+        metrics::in_prometheus(look, counted_before)
+    )
 }
 
-impl Look<'_> {
-    async fn tempo(&self) -> Check {
-        let url = format!("{}/api/v2/traces/{}", self.places.tempo, self.sent.trace_id);
-        let found = self.until_found(async || {
-            traces::complete(&found::in_tempo(self.client, &url).await?, self.sent.parent_id)
-        });
-        let hint = "is OTLP sent to this stack? Its receivers count on /metrics what they accept";
-        Check::new("tempo", found.await, hint)
-    }
-
-    async fn jaeger(&self) -> Check {
-        let url = format!("{}/api/traces/{}", self.places.jaeger, self.sent.trace_id);
-        let found = self.until_found(async || {
-            traces::complete(&found::in_jaeger(self.client, &url).await?, self.sent.parent_id)
-        });
-        Check::new(
-            "jaeger",
-            found.await,
-            "does Jaeger look into the same storage as Tempo, or get the same spans?",
-        )
-    }
-
-    async fn loki(&self) -> Check {
-        let found = self.until_found(async || logs::lines(self.client, &self.places.loki, self.sent).await);
-        Check::new(
-            "loki",
-            found.await,
-            "are logs exported (OTEL_LOGS_EXPORTER), and do they carry the trace id?",
-        )
-    }
-
-    async fn prometheus(&self, before: Result<f64, anyhow::Error>) -> Check {
-        // Not to be counted before is not to have been asked before; what else was wrong is wrong now as well.
-        let before = before.unwrap_or(0.0);
-        let found = self.until_found(async || {
-            metrics::more_than(before, metrics::count(self.client, &self.places.prometheus).await?)
-        });
-        let hint =
-            "are metrics exported (OTEL_METRICS_EXPORTER), and how often (OTEL_METRIC_EXPORT_INTERVAL)?";
-        Check::new("prometheus", found.await, hint)
-    }
-
-    /// Looks again and again. Gives what was found and how long after the answer, or what was missing at last.
-    async fn until_found(
-        &self,
-        look: impl AsyncFn() -> anyhow::Result<String>,
-    ) -> Result<(String, Duration), String> {
-        let mut pause = LOOK_AGAIN;
-        loop {
-            let missing = match tokio::time::timeout_at(self.deadline, look()).await {
-                Ok(Ok(found)) => return Ok((found, self.sent.answered.elapsed())),
-                Ok(Err(missing)) => missing.to_string(),
-                Err(_late) => "no answer in time".to_owned(),
-            };
-            if Instant::now() + pause >= self.deadline {
-                return Err(missing);
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LOOK_AGAIN_SLOWLY);
+/// What only the real components have. For another target each is named as no part of it.
+async fn compose(look: &Look<'_>, wanted: Wanted) -> Vec<Check> {
+    if wanted.target == Target::Embedded {
+        let mut places = vec![
+            metrics::EXEMPLARS,
+            rules::TARGETS,
+            rules::RULES,
+            slo::PYRRA,
+            alert::ALERTMANAGER,
+            alert::KARMA,
+            alert::WEBHOOKS,
+            profiles::PYROSCOPE,
+            grafana::GRAFANA,
+            grafana::DATA_SOURCES,
+            grafana::DASHBOARDS,
+        ];
+        if wanted.alert {
+            places.push(alert::ALERT);
         }
+        return places.into_iter().map(Check::no_part).collect();
     }
+    let raised = async { if wanted.alert { Some(alert::raised(look).await) } else { None } };
+    let (exemplars, targets, rules, pyrra, alertmanager, karma, webhooks, pyroscope, grafana, raised) = tokio::join!(
+        metrics::exemplars(look),
+        rules::targets(look),
+        rules::rules(look),
+        slo::pyrra(look),
+        alert::alertmanager(look),
+        alert::karma(look),
+        alert::webhooks(look),
+        profiles::pyroscope(look),
+        grafana::all(look),
+        raised,
+    );
+    let mut checks = vec![exemplars, targets, rules, pyrra, alertmanager, karma, webhooks, pyroscope];
+    checks.extend(grafana);
+    checks.extend(raised);
+    checks
 }

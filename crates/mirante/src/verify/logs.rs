@@ -6,14 +6,27 @@ use anyhow::{Context, ensure};
 use reqwest::Client;
 use serde_json::Value;
 
+use super::look::Look;
+use super::report::{Check, Place};
 use super::request::Sent;
 use crate::client::get_json;
+
+const LOKI: Place = Place {
+    name: "loki",
+    asked: "lines by trace id",
+    hint: "are logs exported (OTEL_LOGS_EXPORTER), and do they carry the trace id?",
+};
 
 /// How far back the search begins before the request: clocks of several machines differ.
 const LOOK_BACK: Duration = Duration::from_mins(5);
 
+pub(super) async fn in_loki(look: &Look<'_>) -> Check {
+    let found = look.until_found(LOKI, async || lines(look.client, &look.places.loki, look.sent).await);
+    Check::new(LOKI, found.await)
+}
+
 /// Says how many lines carry the trace's id, if any do.
-pub(super) async fn lines(client: &Client, loki: &str, sent: &Sent) -> anyhow::Result<String> {
+async fn lines(client: &Client, loki: &str, sent: &Sent) -> anyhow::Result<String> {
     let url = format!("{loki}/loki/api/v1/query_range");
     let query = format!(r#"{{service_name=~"users|albums"}} | trace_id="{}""#, sent.trace_id);
     let since = format!("{}s", (LOOK_BACK + sent.answered.elapsed() + sent.took).as_secs());

@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::look::Outcome;
 use super::request::Sent;
 use crate::output;
 use crate::quantity::show_duration;
 use crate::table::Table;
+
+const NO_PART: &str = "not part of this target";
 
 /// All that was found.
 #[derive(Debug)]
@@ -16,31 +19,43 @@ pub(super) struct Report {
     pub(super) checks: Vec<Check>,
 }
 
-/// One place where the request was looked for.
+/// A place where something is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) name: &'static str,
+    /// For what.
+    pub(super) asked: &'static str,
+    /// What to look at if it is missing.
+    pub(super) hint: &'static str,
+}
+
+/// What came of looking there.
 #[derive(Debug)]
 pub(super) struct Check {
-    /// Where.
-    place: &'static str,
-    /// What was found and how long after the answer, or what was missing.
-    outcome: Result<(String, Duration), String>,
-    /// What to look at if it is missing.
-    hint: &'static str,
+    place: Place,
+    /// `None` where the target has no such place.
+    outcome: Option<Outcome>,
 }
 
 impl Check {
-    pub(super) fn new(
-        place: &'static str,
-        outcome: Result<(String, Duration), String>,
-        hint: &'static str,
-    ) -> Self {
-        Self { place, outcome, hint }
+    pub(super) fn new(place: Place, outcome: Outcome) -> Self {
+        Self { place, outcome: Some(outcome) }
+    }
+
+    /// The target has no such place, which is no failure.
+    pub(super) fn no_part(place: Place) -> Self {
+        Self { place, outcome: None }
+    }
+
+    fn is_missing(&self) -> bool {
+        matches!(self.outcome, Some(Err(_)))
     }
 }
 
 impl Report {
     /// Whether everything was found.
     pub(super) fn ok(&self) -> bool {
-        self.checks.iter().all(|check| check.outcome.is_ok())
+        !self.checks.iter().any(Check::is_missing)
     }
 
     pub(super) fn print(&self, as_json: bool) -> anyhow::Result<()> {
@@ -61,30 +76,40 @@ impl Report {
             attempts => format!(" at attempt {attempts}"),
         };
         let took = show_duration(sent.took);
-        let mut table = Table::right_aligned(&[2]);
+        let mut table = Table::right_aligned(&[3]);
         for check in &self.checks {
-            let (sign, said, after) = match &check.outcome {
-                Ok((said, after)) => ("✓", said, show_duration(*after)),
-                Err(missing) => ("✗", missing, "missing".to_owned()),
+            let Place { name, asked, .. } = check.place;
+            let (sign, after, said) = match &check.outcome {
+                Some(Ok((said, after))) => ("✓", show_duration(*after), said.as_str()),
+                Some(Err(missing)) => ("✗", "missing".to_owned(), missing.as_str()),
+                None => ("·", "-".to_owned(), NO_PART),
             };
-            table.row([sign.to_owned(), check.place.to_owned(), after, said.clone()]);
+            table.row([sign.to_owned(), name.to_owned(), asked.to_owned(), after, said.to_owned()]);
         }
         format!("GET {}: answered in {took}{again}, trace {}\n{table}", sent.url, sent.trace_id)
     }
 
     fn hints(&self) -> Option<String> {
-        let missing = self.checks.iter().filter(|check| check.outcome.is_err());
-        let hints: Vec<_> = missing.map(|check| format!("hint: {}: {}\n", check.place, check.hint)).collect();
+        let missing = self.checks.iter().filter(|check| check.is_missing());
+        let hints: Vec<_> =
+            missing.map(|check| format!("hint: {}: {}\n", check.place.name, check.place.hint)).collect();
         (!hints.is_empty()).then(|| hints.concat())
     }
 
-    fn json(&self) -> serde_json::Value {
+    pub(super) fn json(&self) -> serde_json::Value {
         let sent = &self.request;
-        let checks = self.checks.iter().map(|check| match &check.outcome {
-            Ok((said, after)) => {
-                json!({"name": check.place, "ok": true, "found_ms": milliseconds(*after), "detail": said})
+        let checks = self.checks.iter().map(|check| {
+            let Place { name, asked, hint } = check.place;
+            match &check.outcome {
+                Some(Ok((said, after))) => {
+                    json!({"name": name, "asked": asked, "ok": true, "found_ms": milliseconds(*after), "detail": said})
+                }
+                Some(Err(missing)) => {
+                    json!({"name": name, "asked": asked, "ok": false, "detail": missing, "hint": hint})
+                }
+                // Neither well nor ill.
+                None => json!({"name": name, "asked": asked, "ok": null, "detail": NO_PART}),
             }
-            Err(missing) => json!({"name": check.place, "ok": false, "detail": missing, "hint": check.hint}),
         });
         json!({
             "ok": self.ok(),
@@ -117,9 +142,11 @@ mod tests {
             answered: Instant::now(),
         };
         let found = Ok(("7 spans".to_owned(), Duration::from_micros(31_500)));
+        let place = |name, asked, hint| Place { name, asked, hint };
         let checks = vec![
-            Check::new("tempo", found, "x"),
-            Check::new("loki", Err("no line".to_owned()), "are logs exported?"),
+            Check::new(place("tempo", "trace by id", "x"), found),
+            Check::new(place("loki", "lines", "are logs exported?"), Err("no line".to_owned())),
+            Check::no_part(place("karma", "health", "x")),
         ];
         Report { request, checks }
     }
@@ -128,8 +155,9 @@ mod tests {
     fn a_row_for_each_place() {
         let expected = "GET http://127.0.0.1:8001/users/1/albums: answered in 12 ms at attempt 2, \
             trace abababababababababababababababab\n  \
-            ✓  tempo    32 ms  7 spans\n  \
-            ✗  loki   missing  no line\n";
+            ✓  tempo  trace by id    32 ms  7 spans\n  \
+            ✗  loki   lines        missing  no line\n  \
+            ·  karma  health             -  not part of this target\n";
         assert_eq!(report().text(), expected);
         assert_eq!(report().hints().as_deref(), Some("hint: loki: are logs exported?\n"));
         assert!(!report().ok());
@@ -142,6 +170,10 @@ mod tests {
         assert_eq!(json["trace_id"], "abababababababababababababababab");
         assert_eq!(json["checks"][0]["found_ms"], 31.5);
         assert_eq!(json["checks"][1]["hint"], "are logs exported?");
+        assert_eq!(
+            json["checks"][2],
+            json!({"name": "karma", "asked": "health", "ok": null, "detail": NO_PART})
+        );
         assert_eq!(json["request"]["attempts"], 2);
     }
 }

@@ -34,8 +34,17 @@ pub(super) struct Sent {
     pub(super) answered: Instant,
 }
 
-/// Sends it until it succeeds, each time as a new trace.
-pub(super) async fn send(client: &Client, users: &str, deadline: Instant) -> anyhow::Result<Sent> {
+/// Pause before a service that may be starting is asked again.
+const STARTING_PAUSE: Duration = Duration::from_millis(500);
+
+/// Sends it until it succeeds, each time as a new trace. Until `starting` a service that cannot be reached may be on its
+/// way.
+pub(super) async fn send(
+    client: &Client,
+    users: &str,
+    deadline: Instant,
+    starting: Instant,
+) -> anyhow::Result<Sent> {
     let url = format!("{users}{PATH}");
     let mut attempts = 0;
     loop {
@@ -52,6 +61,11 @@ pub(super) async fn send(client: &Client, users: &str, deadline: Instant) -> any
                 return Ok(Sent { url, trace_id, parent_id, attempts, took, answered });
             }
             Ok(response) => format!("answered {}", response.status()),
+            Err(error) if error.is_connect() && answered < starting => {
+                attempts -= 1;
+                tokio::time::sleep(STARTING_PAUSE).await;
+                continue;
+            }
             Err(error) if error.is_connect() => return Err(unreachable(users, &reason(&error))),
             Err(error) => reason(&error).to_string(),
         };
@@ -63,7 +77,8 @@ pub(super) async fn send(client: &Client, users: &str, deadline: Instant) -> any
 }
 
 fn unreachable(users: &str, reason: &anyhow::Error) -> anyhow::Error {
-    let hint = "start the stack with `mirante up`, or say where it is: --port-offset, --users URL";
+    let hint = "start the stack with `mirante up` or `docker compose up -d`, or say where it is: --host, --port-offset, \
+                --users URL";
     Hinted::new(format!("users does not answer at {users}: {reason}"), hint).into()
 }
 

@@ -1,14 +1,43 @@
-//! What a trace has to have.
+//! The trace, and what it has to have.
 
 use std::collections::{HashMap, HashSet};
 
 use anyhow::{bail, ensure};
 use model::SpanId;
 
-use super::found::Span;
+use super::found::{self, Span};
+use super::look::Look;
+use super::report::{Check, Place};
+
+const TEMPO: Place = Place {
+    name: "tempo",
+    asked: "trace by id",
+    hint: "is OTLP sent to this stack? Its receivers count on /metrics what they accept",
+};
+const JAEGER: Place = Place {
+    name: "jaeger",
+    asked: "trace by id",
+    hint: "does Jaeger look into the same storage as Tempo, or get the same spans?",
+};
 
 /// Services that have to take part.
 const SERVICES: [&str; 2] = ["users", "albums"];
+
+pub(super) async fn in_tempo(look: &Look<'_>) -> Check {
+    let url = format!("{}/api/v2/traces/{}", look.places.tempo, look.sent.trace_id);
+    let found = look.until_found(TEMPO, async || {
+        complete(&found::in_tempo(look.client, &url).await?, look.sent.parent_id)
+    });
+    Check::new(TEMPO, found.await)
+}
+
+pub(super) async fn in_jaeger(look: &Look<'_>) -> Check {
+    let url = format!("{}/api/traces/{}", look.places.jaeger, look.sent.trace_id);
+    let found = look.until_found(JAEGER, async || {
+        complete(&found::in_jaeger(look.client, &url).await?, look.sent.parent_id)
+    });
+    Check::new(JAEGER, found.await)
+}
 
 /// Says what is there, if all is: spans of both services and of a database, all below the one root, which is the span that
 /// came from outside.
