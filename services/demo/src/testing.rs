@@ -64,6 +64,14 @@ impl Cases {
         self.trials.push(Trial::test(format!("sqlite::{name}"), move || {
             run(async { on_sqlite(TestDatabase::sqlite()).await })
         }));
+        self.on_postgres(name, check);
+    }
+
+    /// Adds a case that needs a database server.
+    pub fn on_postgres<F>(&mut self, name: &str, check: impl Fn(TestDatabase) -> F + Send + 'static)
+    where
+        F: Future<Output = ()> + 'static,
+    {
         let name = format!("postgres::{name}");
         let trial = match self.postgres.clone() {
             Some(server) => Trial::test(name, move || run(async { check(server.database().await).await })),

@@ -10,6 +10,7 @@ pub(crate) fn add(cases: &mut Cases) {
     cases.case("a_busy_port_is_told_with_exit_code_1", busy_port);
     cases.case("healthcheck_asks_the_running_service", healthcheck);
     cases.case("flags_win_over_variables", flags);
+    cases.on_postgres("a_database_that_starts_late_is_waited_for", late_database);
 }
 
 fn run(service: &str, arguments: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
@@ -63,6 +64,38 @@ async fn busy_port() {
     let (code, text) = run("users", &[], &[("LISTEN_ADDR", &address)]);
     assert_eq!(code, 1);
     assert!(text.contains(&address) && text.contains("LISTEN_ADDR chooses another"), "{text}");
+}
+
+/// The server's socket behind a port, which opens later than the service starts.
+async fn late_database(database: TestDatabase) {
+    let (folder, name) = database.url.strip_prefix("postgres://demo@").unwrap().split_once('/').unwrap();
+    let socket = format!("{}/.s.PGSQL.5432", folder.replace("%2F", "/"));
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let url = format!("postgres://demo@127.0.0.1:{port}/{name}");
+    let started = tokio::task::spawn_blocking(move || {
+        // As in a container: all addresses, and nothing that would take what is emitted.
+        let variables =
+            [("LISTEN_ADDR", "0.0.0.0:0"), ("DATABASE_URL", url.as_str()), ("OTEL_SDK_DISABLED", "true")];
+        ServiceProcess::start("users", &variables)
+    });
+    // Longer than the pool is patient by itself.
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    assert!(!started.is_finished(), "it did not wait");
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let mut server = tokio::net::UnixStream::connect(&socket).await.unwrap();
+            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut client, &mut server).await });
+        }
+    });
+    let service = started.await.unwrap();
+    assert_eq!(service.lines_with("waiting for the database"), 1, "{:#?}", service.lines());
+    // "All addresses" is where it listens, not where it is asked.
+    let listen = format!("0.0.0.0:{}", service.address().port());
+    assert_eq!(run("users", &["healthcheck"], &[("LISTEN_ADDR", &listen)]), (0, String::new()));
+    let (status, lines) = tokio::task::spawn_blocking(|| service.stop()).await.unwrap();
+    assert!(status.success(), "{lines:#?}");
 }
 
 async fn healthcheck() {
