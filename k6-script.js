@@ -101,8 +101,8 @@ const CLIENTS = [
 
 // What people do, and how often.
 const SESSIONS = [
-  [4, browseAlbums],
-  [4, lookAtUser],
+  [5, browseAlbums],
+  [3, lookAtUser],
   [3, browseUsers],
 ];
 
