@@ -2,8 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use opentelemetry::Context;
 use opentelemetry::trace::TraceContextExt;
+use opentelemetry::{Context, KeyValue};
 use pyroscope::PyroscopeAgent;
 use pyroscope::backend::{BackendConfig, PprofConfig, pprof_backend};
 use pyroscope::pyroscope::{PyroscopeAgentBuilder, PyroscopeAgentRunning};
@@ -59,7 +59,10 @@ impl Profiler {
             let span = context.span();
             if span.span_context().is_valid() {
                 labels.push(("trace_id", span.span_context().trace_id().to_string()));
-                labels.push(("span_id", span.span_context().span_id().to_string()));
+                let span_id = span.span_context().span_id().to_string();
+                // By this Grafana knows that the span has profiles, and offers the way to them.
+                span.set_attribute(KeyValue::new("pyroscope.profile.id", span_id.clone()));
+                labels.push(("span_id", span_id));
             }
         });
         // A sample without its label is no reason to fail the work.

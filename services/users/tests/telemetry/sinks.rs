@@ -121,4 +121,9 @@ async fn profiles() {
     for name in ["service_name", "users", "count_primes", "trace_id", TRACE, "span_name", "GET /work"] {
         assert!(found.contains(name), "{name} is in no profile ({} pushes)", pushed.lock().unwrap().len());
     }
+    // The span and the samples name each other.
+    let span = sink.spans().into_iter().find(|span| span.span.name == "count primes").unwrap();
+    let span_id: String = span.span.span_id.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(span.attributes.get("pyroscope.profile.id"), Some(&*span_id));
+    assert!(found.contains(&span_id), "{span_id} is in no profile");
 }
