@@ -25,8 +25,17 @@ impl Ours {
     /// # Errors
     /// If it cannot be read.
     pub fn read(path: &str) -> Result<Self, Failed> {
-        let text = fs::read_to_string(root().join(path)).map_err(|error| format!("{path}: {error}"))?;
-        Ok(Self { path: path.to_owned(), text, not_found: Vec::new() })
+        Self::at(&root().join(path))
+    }
+
+    /// The same with a file that was made of one of ours.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn at(path: &Path) -> Result<Self, Failed> {
+        let name = path.display().to_string();
+        let text = fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?;
+        Ok(Self { path: name, text, not_found: Vec::new() })
     }
 
     /// An address within the compose network, `host:port`, is the machine's own at another port.
@@ -62,6 +71,13 @@ impl Ours {
             let lines: Vec<String> = lines.collect();
             found.then(|| lines.join("\n") + "\n")
         })
+    }
+
+    /// Whether a key stands at the beginning of a line.
+    pub fn has(&self, key: &str) -> bool {
+        self.text
+            .lines()
+            .any(|line| line.trim_start().strip_prefix(key).is_some_and(|rest| rest.starts_with(':')))
     }
 
     /// Writes it, changed.

@@ -1,9 +1,10 @@
 //! Processes that end with their test.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use libtest_mimic::Failed;
@@ -30,8 +31,22 @@ impl Peer {
     /// # Errors
     /// If it cannot be started.
     pub fn start(program: &Path, arguments: &[&str], dir: &Path) -> Result<Self, Failed> {
+        Self::start_with(program, arguments, &[], dir)
+    }
+
+    /// The same with variables of the environment.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn start_with(
+        program: &Path,
+        arguments: &[&str],
+        variables: &[(&str, String)],
+        dir: &Path,
+    ) -> Result<Self, Failed> {
         let mut command = dies_with_us(program);
-        command.args(arguments).env("HOME", dir).current_dir(dir).stdin(Stdio::null());
+        command.args(arguments).env("HOME", dir).envs(variables.iter().map(|(name, value)| (name, value)));
+        command.current_dir(dir).stdin(Stdio::null());
         let name = program.file_name().unwrap_or_default().to_string_lossy();
         Self::spawn(&name, command)
     }
@@ -42,12 +57,14 @@ impl Peer {
     /// If it cannot be started.
     pub fn spawn(name: &str, mut command: Command) -> Result<Self, Failed> {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(|error| format!("{name} does not start: {error}"))?;
+        let (answer, child) = sync_channel(1);
+        PARENT.send((command, answer))?;
+        let mut child = child.recv()?.map_err(|error| format!("{name} does not start: {error}"))?;
         let said = Arc::default();
         gather(child.stdout.take(), &said);
         gather(child.stderr.take(), &said);
-        let _lifeline = child.stdin.take();
-        Ok(Self { name: name.to_owned(), child, said, _lifeline })
+        let lifeline = child.stdin.take();
+        Ok(Self { name: name.to_owned(), child, said, _lifeline: lifeline })
     }
 
     /// Waits until an address answers with 200.
@@ -110,6 +127,22 @@ impl Drop for Peer {
         let _ = self.child.wait();
     }
 }
+
+/// The thread that starts all of them. To the kernel the parent is a thread: with those of the cases, which come and go,
+/// processes that other cases share would go too.
+static PARENT: LazyLock<SyncSender<(Command, SyncSender<io::Result<Child>>)>> = LazyLock::new(|| {
+    let (sender, commands) = sync_channel::<(Command, SyncSender<io::Result<Child>>)>(0);
+    std::thread::spawn(move || {
+        for (mut command, answer) in commands {
+            // Nobody waits for it any more: then it is not wanted.
+            if let Err(std::sync::mpsc::SendError(Ok(mut unwanted))) = answer.send(command.spawn()) {
+                let _ = unwanted.kill();
+                let _ = unwanted.wait();
+            }
+        }
+    });
+    sender
+});
 
 /// Runs a program to its end, within half a minute; its code and what it said.
 ///
