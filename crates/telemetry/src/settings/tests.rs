@@ -63,13 +63,16 @@ fn the_endpoint_of_all_signals_gets_paths_and_that_of_one_does_not() {
 #[test]
 fn resource_attributes_override_and_the_service_name_wins() {
     let settings = settings(&[
-        ("OTEL_RESOURCE_ATTRIBUTES", "service.namespace=shop, team=a%20b%2Cc,service.name=x"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "service.namespace=shop, team=a%20b%2Cc,service.name=x,host.name=box"),
         ("OTEL_SERVICE_NAME", "front"),
     ])
     .unwrap();
     assert_eq!(settings.resource_attribute("service.namespace"), Some("shop"));
     assert_eq!(settings.resource_attribute("team"), Some("a b,c"));
     assert_eq!(settings.resource_attribute("service.name"), Some("front"));
+    // What was found out gives way as well, and stays where nothing is said.
+    assert_eq!(settings.resource_attribute("host.name"), Some("box"));
+    assert!(settings.resource_attribute("process.pid").is_some());
 }
 
 #[test]
