@@ -1,12 +1,14 @@
 //! The way of the signals: the demo's services → the Collector → the embedded engine and a real Prometheus.
 
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use libtest_mimic::Failed;
-use tests::mirante::{self, Stack, free_port};
+use tests::mirante::{self, Stack};
 use tests::peers::ours::Ours;
 use tests::peers::pinned;
 use tests::peers::running::Peer;
@@ -37,6 +39,7 @@ pub(crate) struct Ports {
 
 impl Ports {
     pub(crate) fn free() -> Self {
+        let free_port = below_clients;
         Self {
             users: free_port(),
             albums: free_port(),
@@ -47,6 +50,21 @@ impl Ports {
             prometheus: free_port(),
             alertmanager: free_port(),
             webhook: free_port(),
+        }
+    }
+}
+
+/// A port that is free now, is given to nobody else of this process, and lies below the range from which the system gives
+/// ports to clients: a program that takes seconds to start still finds it free.
+fn below_clients() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    const RANGE: u16 = 12_000;
+    let start = (std::process::id() % u32::from(RANGE)) as u16;
+    loop {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_mul(7);
+        let port = 20_000 + start.wrapping_add(step) % RANGE;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
         }
     }
 }

@@ -45,6 +45,9 @@ impl Prometheus {
             .map(|flag| flag.replace("=/prometheus", &format!("={}", data.display())))
             .collect();
         arguments.push(listen);
+        // An alert that fires before the first look for Alertmanagers, five seconds after the start, is told again after
+        // a minute otherwise.
+        arguments.push("--rules.alert.resend-delay=1s".to_owned());
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let process = Peer::start(&program("prometheus")?, &arguments, dir)?;
         Ok(Self { process, url: local(ports.prometheus) })
