@@ -41,9 +41,21 @@ pub fn packaged(name: &str) -> Option<PathBuf> {
 
 /// The version that `tests/peers/versions` pins for a program.
 pub fn version(name: &str) -> Option<&'static str> {
-    let lines = VERSIONS.lines().map(|line| line.split('#').next().unwrap_or_default());
-    let mut words = lines.map(str::split_ascii_whitespace);
-    words.find_map(|mut words| (words.next() == Some(name)).then(|| words.next()).flatten())
+    entry(name).map(|(version, _)| version)
+}
+
+/// Whether `tests/peers/versions` says why a program's version is another than that of the compose file.
+pub fn is_exception(name: &str) -> bool {
+    entry(name).is_some_and(|(_, reason)| !reason.is_empty())
+}
+
+/// Version and reason of a program.
+fn entry(name: &str) -> Option<(&'static str, &'static str)> {
+    VERSIONS.lines().find_map(|line| {
+        let (pin, reason) = line.split_once('#').unwrap_or((line, ""));
+        let mut words = pin.split_ascii_whitespace();
+        (words.next() == Some(name)).then(|| words.next()).flatten().map(|version| (version, reason.trim()))
+    })
 }
 
 /// Where `tests/peers/build.sh` puts a program: `${XDG_CACHE_HOME:-~/.cache}/mirante/peers/NAME-VERSION`.
@@ -89,6 +101,7 @@ mod tests {
         assert_eq!(version("prometheus"), Some("3.14.0"));
         assert_eq!(version("promtool"), Some("3.14.0"));
         assert_eq!(version("#"), None);
+        assert!(is_exception("telemetrygen") && !is_exception("prometheus"));
         assert_eq!(version("no-such-program"), None);
     }
 

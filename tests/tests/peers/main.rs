@@ -20,6 +20,7 @@ use libtest_mimic::Arguments;
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let trials = [
+        compose::trials(),
         collector::trials(),
         prometheus::trials(),
         objectives::trials(),
