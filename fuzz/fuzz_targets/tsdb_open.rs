@@ -16,11 +16,11 @@ fuzz_target!(|bytes: &[u8]| {
         let (wal, _) = wal::Wal::open(wal::Config::new(dir.path()), |_, _| {}).expect("an empty folder");
         wal.append(&[bytes]).expect("a small record");
     } else {
-        let checkpoint = [b"MIRTSD1\n".as_slice(), &frames(bytes)].concat();
+        let checkpoint = [if kind % 4 == 1 { b"MIRTSD2\n" } else { b"MIRTSD1\n" }.as_slice(), &frames(bytes)].concat();
         std::fs::write(dir.path().join("head.checkpoint"), checkpoint).expect("a small file");
     }
     let clock = Arc::new(ManualClock::at_ns(1_800_000_000_000_000_000));
-    let Ok(store) = Tsdb::open(Config::new(dir.path()), clock) else { return };
+    let Ok(store) = Tsdb::open(Config::new(dir.path(), dir.path().join("blocks")), clock) else { return };
     let any = Matcher::new("x", MatchOp::NotEqual, "none").expect("a text is always a matcher");
     for series in store.select(&[any], MsRange::ALL).expect("a head is always read") {
         assert!(series.points().is_sorted_by_key(|point| point.time_ms) || kind % 2 == 1);

@@ -123,7 +123,8 @@ fn metrics_config(config: &Config) -> tsdb::Config {
         wal_sync: config.wal_sync,
         memory_bytes: as_usize(config.memory().metrics),
         retention_age: config.retention.metrics.age,
-        ..tsdb::Config::new(config.wal_dir(METRICS))
+        retention_bytes: config.retention.metrics.bytes,
+        ..tsdb::Config::new(config.wal_dir(METRICS), config.blocks_dir(METRICS))
     }
 }
 
@@ -157,7 +158,7 @@ fn logs_figures(store: &LogStore) -> StoreFigures {
     }
 }
 
-/// Metrics have no blocks: their log and its checkpoint hold everything.
+/// The checkpoint is part of the log: it stands for what was cut from it.
 fn metrics_figures(store: &Tsdb) -> StoreFigures {
     let stats = store.stats();
     StoreFigures {
@@ -165,6 +166,8 @@ fn metrics_figures(store: &Tsdb) -> StoreFigures {
         head_bytes: stats.head_bytes,
         wal_segments: stats.wal.segments,
         wal_bytes: stats.wal.bytes + stats.checkpoint_bytes,
-        ..StoreFigures::default()
+        blocks: stats.blocks,
+        block_bytes: stats.block_bytes,
+        block_items: stats.block_items,
     }
 }

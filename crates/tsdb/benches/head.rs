@@ -24,7 +24,7 @@ fn main() {
     let rounds = setting("ROUNDS", 240);
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(ManualClock::at_ns((START_MS + rounds as i64 * STEP_MS) as u64 * 1_000_000));
-    let config = Config { memory_bytes: 4 << 30, ..Config::new(dir.path()) };
+    let config = Config { memory_bytes: 4 << 30, ..Config::new(dir.path(), dir.path().join("blocks")) };
     let labels: Vec<Labels> = (0..series).map(labels).collect();
     let before = resident_bytes();
     let store = Tsdb::open(config.clone(), Arc::clone(&clock) as _).unwrap();

@@ -6,7 +6,7 @@
 //!
 //! # Format
 //!
-//! The eight bytes `MIRTSD1\n`, then frames: length and CRC-32 of the payload, 32 bits little-endian each, then the
+//! The eight bytes `MIRTSD2\n`, then frames: length and CRC-32 of the payload, 32 bits little-endian each, then the
 //! payload. The first frame has the last segment and the next series number, then a frame each series, one with
 //! metadata, one with exemplars, and an empty one at the end.
 
@@ -15,24 +15,33 @@ use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use model::{Labels, Metadata};
+use model::{Labels, Metadata, SampleValue};
 use wal::SegmentId;
 
-use crate::chunk::{Chunk, Encoding};
+use crate::chunk::{self, Chunk, Encoding};
 use crate::codec::{Reader, Writer};
 use crate::head::Head;
+use crate::histogram::read_histogram;
 use crate::record::{
     read_exemplar, read_labels, read_metadata, write_exemplar, write_labels, write_metadata,
 };
 use crate::series::{Data, Series};
 use crate::{Error, Result};
 
-const MAGIC: &[u8; 8] = b"MIRTSD1\n";
+const MAGIC: &[u8; 8] = b"MIRTSD2\n";
+/// The version before, which had other chunks.
+const OLD_MAGIC: &[u8; 8] = b"MIRTSD1\n";
 const NAME: &str = "head.checkpoint";
 
 const SERIES: u8 = 1;
 const METADATA: u8 = 2;
 const EXEMPLARS: u8 = 3;
+
+/// A chunk in one of Prometheus' encodings: this and its number.
+const CHUNK: u8 = 16;
+/// Chunks of the first version.
+const OLD_FLOATS: u8 = 1;
+const OLD_HISTOGRAMS: u8 = 2;
 
 /// Items of one frame, where a frame has many.
 const FRAME_ITEMS: usize = 1000;
@@ -78,10 +87,7 @@ impl Snapshot {
     pub(crate) fn write(&self, dir: &Path) -> Result<u64> {
         let path = dir.join(NAME);
         let temporary = dir.join(format!("{NAME}.tmp"));
-        let failed = |action: &'static str, path: &Path| {
-            let path = path.to_owned();
-            move |source| Error::Checkpoint { action, path, source }
-        };
+        let failed = Error::io;
         let file = File::create(&temporary).map_err(failed("create", &temporary))?;
         let mut out = BufWriter::with_capacity(1 << 18, file);
         self.write_frames(&mut out).and_then(|()| out.flush()).map_err(failed("write to", &temporary))?;
@@ -89,7 +95,7 @@ impl Snapshot {
         file.sync_all().map_err(failed("sync", &temporary))?;
         let bytes = file.metadata().map_err(failed("stat", &temporary))?.len();
         fs::rename(&temporary, &path).map_err(failed("rename", &temporary))?;
-        File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed("sync", dir))?;
+        File::open(dir).and_then(|dir| dir.sync_all()).map_err(Error::io("sync", dir))?;
         Ok(bytes)
     }
 
@@ -145,11 +151,7 @@ fn write_series(out: &mut Vec<u8>, series: &SeriesSnapshot) {
     }
     out.varint(series.chunks.len() as u64);
     for chunk in &series.chunks {
-        out.push(match chunk.encoding {
-            Encoding::Xor => 1,
-            Encoding::Histogram => 2,
-        });
-        out.varint(u64::from(chunk.samples));
+        out.push(CHUNK + chunk.encoding as u8);
         out.signed(chunk.first_ms);
         out.signed(chunk.last_ms);
         out.varint(chunk.bytes.len() as u64);
@@ -171,7 +173,7 @@ pub(crate) struct Loaded {
 /// Reads the checkpoint of a directory into an empty head; `None` if there is none.
 pub(crate) fn load(dir: &Path, head: &Head) -> Result<Option<Loaded>> {
     let path = dir.join(NAME);
-    let failed = |source| Error::Checkpoint { action: "read", path: path.clone(), source };
+    let failed = |source| Error::io("read", &path)(source);
     let mut file = match File::open(&path) {
         Ok(file) => io::BufReader::with_capacity(1 << 18, file),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -180,7 +182,7 @@ pub(crate) fn load(dir: &Path, head: &Head) -> Result<Option<Loaded>> {
     let unknown = || Error::UnknownCheckpoint { path: path.clone() };
     let mut magic = [0; MAGIC.len()];
     file.read_exact(&mut magic).map_err(|_| unknown())?;
-    if &magic != MAGIC {
+    if &magic != MAGIC && &magic != OLD_MAGIC {
         return Err(unknown());
     }
     let length = file.get_ref().metadata().map_err(failed)?.len();
@@ -259,17 +261,41 @@ fn read_series(bytes: &mut Reader<'_>) -> Option<(u32, Labels, Data)> {
     let id = u32::try_from(bytes.varint()?).ok()?;
     let labels = read_labels(bytes)?;
     let starts = bytes.list(|bytes| Some((bytes.signed()?, bytes.signed()?)))?;
-    let chunks = bytes.list(|bytes| {
-        let encoding = match bytes.byte()? {
-            1 => Encoding::Xor,
-            2 => Encoding::Histogram,
-            _ => return None,
-        };
-        let samples = u16::try_from(bytes.varint()?).ok()?;
-        let (first_ms, last_ms) = (bytes.signed()?, bytes.signed()?);
-        Some(Chunk { first_ms, last_ms, samples, encoding, bytes: bytes.bytes()?.into() })
+    let chunks = bytes.list(|bytes| match bytes.byte()? {
+        OLD_FLOATS => read_old_floats(bytes).map(|chunk| vec![chunk]),
+        OLD_HISTOGRAMS => read_old_histograms(bytes),
+        tag => read_chunk(bytes, tag).map(|chunk| vec![chunk]),
     })?;
+    let chunks = chunks.into_iter().flatten().collect();
     Some((id, labels, Data::restore(chunks, starts)))
+}
+
+fn read_chunk(bytes: &mut Reader<'_>, tag: u8) -> Option<Chunk> {
+    let encoding = Encoding::of(tag.checked_sub(CHUNK)?)?;
+    let (first_ms, last_ms) = (bytes.signed()?, bytes.signed()?);
+    Some(Chunk { first_ms, last_ms, encoding, bytes: bytes.bytes()?.into() })
+}
+
+/// Floats as the first version had them: without their number in front.
+fn read_old_floats(bytes: &mut Reader<'_>) -> Option<Chunk> {
+    let samples = u16::try_from(bytes.varint()?).ok()?;
+    let (first_ms, last_ms) = (bytes.signed()?, bytes.signed()?);
+    let chunk = [&samples.to_be_bytes(), bytes.bytes()?].concat();
+    Some(Chunk { first_ms, last_ms, encoding: Encoding::Xor, bytes: chunk.as_slice().into() })
+}
+
+/// Histograms as the first version had them: each by itself, behind the difference of its time to the one before.
+fn read_old_histograms(bytes: &mut Reader<'_>) -> Option<Vec<Chunk>> {
+    let samples = u16::try_from(bytes.varint()?).ok()?;
+    let _span = (bytes.signed()?, bytes.signed()?);
+    let mut chunk = Reader::new(bytes.bytes()?);
+    let mut time_ms = 0_i64;
+    let mut read = Vec::with_capacity(usize::from(samples).min(chunk.left()));
+    for _ in 0..samples {
+        time_ms = time_ms.wrapping_add(chunk.signed()?);
+        read.push((time_ms, SampleValue::Histogram(Arc::new(read_histogram(&mut chunk)?))));
+    }
+    Some(chunk::encode(read))
 }
 
 /// The path of a directory's checkpoint.

@@ -1,4 +1,4 @@
-//! Numbers and texts in bytes, for the log, the checkpoint and histogram chunks.
+//! Numbers and texts in bytes, for the log, the checkpoint and blocks.
 
 /// Appends.
 pub(crate) trait Writer {
@@ -71,6 +71,26 @@ impl<'a> Reader<'a> {
         Some(*first)
     }
 
+    /// How many bytes are left.
+    pub(crate) fn left(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The next bytes.
+    pub(crate) fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (bytes, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(bytes)
+    }
+
+    /// Four bytes, the highest first.
+    pub(crate) fn be32(&mut self) -> Option<u32> {
+        let (bytes, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(u32::from_be_bytes(*bytes))
+    }
+
+    #[inline]
     pub(crate) fn varint(&mut self) -> Option<u64> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {
@@ -103,9 +123,7 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn bytes(&mut self) -> Option<&'a [u8]> {
         let length = usize::try_from(self.varint()?).ok()?;
-        let (bytes, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(bytes)
+        self.take(length)
     }
 
     pub(crate) fn text(&mut self) -> Option<&'a str> {

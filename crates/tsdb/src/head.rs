@@ -1,6 +1,6 @@
 //! The samples of the store in memory: what records make of them, and what a query sees.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
@@ -10,7 +10,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::exemplars::Ring;
 use crate::index::Index;
 use crate::record::Record;
-use crate::series::{Data, Series};
+use crate::series::{Data, Sealing, Series};
 
 /// Most different metadata of one family that are kept: targets may disagree, but not without end.
 const MAX_METADATA_VARIANTS: usize = 16;
@@ -69,6 +69,9 @@ impl Head {
     /// stretch of the log. Returns how many were.
     pub(crate) fn apply(&self, record: Record) -> u64 {
         let mut growth = 0_isize;
+        for (id, first_ms, last_ms) in &record.deletions {
+            self.delete(*id, *first_ms, *last_ms);
+        }
         if !record.series.is_empty() {
             let mut index = self.index.write();
             for (id, labels) in &record.series {
@@ -229,14 +232,44 @@ impl Head {
 
     /// Drops chunks that end before a time, and series without a sample left, with all that belongs to them.
     pub(crate) fn truncate(&self, before_ms: i64) -> Truncated {
-        let all: Vec<Arc<Series>> = self.with_index(|index| index.all().cloned().collect());
+        self.drop_from(&self.all(), |_, data| data.truncate(before_ms))
+    }
+
+    /// Drops what was sealed before a time, as [`truncate`](Self::truncate) does. A series that was changed since then
+    /// keeps everything: it is sealed once more.
+    pub(crate) fn drop_sealed(&self, before_ms: i64, sealed: &HashMap<u32, Sealing>) -> Truncated {
+        self.drop_from(&self.all(), |series, data| {
+            if let Some(sealing) = sealed.get(&series.id) {
+                data.drop_sealed(before_ms, sealing);
+            }
+        })
+    }
+
+    /// Every series, in no order.
+    pub(crate) fn all(&self) -> Vec<Arc<Series>> {
+        self.with_index(|index| index.all().cloned().collect())
+    }
+
+    fn delete(&self, id: u32, first_ms: i64, last_ms: i64) {
+        let series = self.with_index(|index| index.by_id(id).cloned());
+        let Some(series) = series else { return };
+        let mut data = series.data.lock();
+        let before = (data.bytes() as isize, data.chunk_count() as isize, data.sample_count() as i64);
+        data.delete(first_ms, last_ms);
+        self.grow(data.bytes() as isize - before.0);
+        self.chunks.fetch_add((data.chunk_count() as isize - before.1) as u64, Ordering::Relaxed);
+        self.samples.fetch_add((data.sample_count() as i64 - before.2) as u64, Ordering::Relaxed);
+    }
+
+    /// Drops something of each series, and series without a sample left.
+    fn drop_from(&self, all: &[Arc<Series>], drop: impl Fn(&Series, &mut Data)) -> Truncated {
         let mut gone = HashSet::new();
         let (mut growth, mut chunks, mut samples) = (0_isize, 0_isize, 0_i64);
         let mut min_time_ms = i64::MAX;
-        for series in &all {
+        for series in all {
             let mut data = series.data.lock();
             let before = (data.bytes(), data.chunk_count(), data.sample_count());
-            data.truncate(before_ms);
+            drop(series, &mut data);
             growth += data.bytes() as isize - before.0 as isize;
             chunks += data.chunk_count() as isize - before.1 as isize;
             samples += data.sample_count() as i64 - before.2 as i64;
@@ -285,11 +318,9 @@ impl Head {
 
     /// The time before which chunks would have to go to free so many bytes.
     pub(crate) fn time_to_free(&self, bytes: usize) -> Option<i64> {
-        let all: Vec<Arc<Series>> = self.with_index(|index| index.all().cloned().collect());
         let mut ends: Vec<(i64, usize)> = Vec::new();
-        for series in all {
-            let data = series.data.lock();
-            ends.extend(data.chunks(i64::MIN, i64::MAX).iter().map(|it| (it.last_ms, it.bytes.len() + 56)));
+        for series in self.all() {
+            ends.extend(series.data.lock().chunk_ends());
         }
         ends.sort_unstable();
         let mut freed = 0;

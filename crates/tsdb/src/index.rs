@@ -1,13 +1,16 @@
 //! Which series there are, and which of them have a label.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::hash::BuildHasher;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use foldhash::quality::RandomState;
 use hashbrown::{HashMap, HashTable};
-use model::{Labels, MatchOp, Matcher};
+use model::{Labels, Matcher};
 
+use crate::postings::{self, Postings};
 use crate::series::Series;
 
 /// Series by labels, and by each label.
@@ -92,37 +95,9 @@ impl Index {
         self.by_id.shrink_to_fit();
     }
 
-    /// Series that satisfy every matcher, in no order.
+    /// Series that satisfy every matcher, by number.
     pub(crate) fn select(&self, matchers: &[Matcher]) -> Vec<Arc<Series>> {
-        let Some(best) = matchers.iter().filter(|it| !it.matches_empty()).min_by_key(|it| self.cost(it))
-        else {
-            // Every series may do.
-            return self.all().filter(|series| satisfies(series, matchers)).cloned().collect();
-        };
-        self.candidates(best)
-            .into_iter()
-            .filter_map(|id| self.by_id.get(&id))
-            .filter(|series| satisfies(series, matchers))
-            .cloned()
-            .collect()
-    }
-
-    /// Roughly how many series a matcher leaves: exact where a lookup says so, else all that have the label.
-    fn cost(&self, matcher: &Matcher) -> usize {
-        let Some(values) = self.postings.get(matcher.name()) else { return 0 };
-        match matcher.op() {
-            MatchOp::Equal => values.get(matcher.value()).map_or(0, Vec::len),
-            _ => self.len() + 1,
-        }
-    }
-
-    /// The numbers of series that a matcher which needs the label finds; each once, since a label has one value.
-    fn candidates(&self, matcher: &Matcher) -> Vec<u32> {
-        let Some(values) = self.postings.get(matcher.name()) else { return Vec::new() };
-        if matcher.op() == MatchOp::Equal {
-            return values.get(matcher.value()).cloned().unwrap_or_default();
-        }
-        values.iter().filter(|(value, _)| matcher.matches(value)).flat_map(|(_, ids)| ids).copied().collect()
+        postings::select(self, matchers).into_iter().filter_map(|id| self.by_id.get(&id)).cloned().collect()
     }
 
     /// Label names with how many values each has, and the text bytes of those.
@@ -141,15 +116,48 @@ impl Index {
     }
 }
 
-fn satisfies(series: &Series, matchers: &[Matcher]) -> bool {
-    matchers.iter().all(|matcher| matcher.matches(series.label(matcher.name())))
+impl Postings for Index {
+    fn all(&self) -> Vec<u32> {
+        let mut ids: Vec<u32> = self.by_id.keys().copied().collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    fn equal(&self, name: &str, value: &str) -> Cow<'_, [u32]> {
+        let ids = self.postings.get(name).and_then(|values| values.get(value));
+        ids.map_or(&[][..], Vec::as_slice).into()
+    }
+
+    fn wanted(&self, name: &str, prefix: &str, wanted: &mut dyn FnMut(&str) -> bool, found: &mut Vec<u32>) {
+        let Some(values) = self.postings.get(name) else { return };
+        let from: Bound<&str> = if prefix.is_empty() { Bound::Unbounded } else { Bound::Included(prefix) };
+        for (value, ids) in values.range::<str, _>((from, Bound::Unbounded)) {
+            if !value.starts_with(prefix) {
+                break;
+            }
+            if wanted(value) {
+                found.extend_from_slice(ids);
+            }
+        }
+    }
+
+    fn value_count(&self, name: &str) -> usize {
+        self.postings.get(name).map_or(0, BTreeMap::len)
+    }
+
+    fn satisfies(&self, series: u32, matcher: &Matcher) -> bool {
+        self.by_id.get(&series).is_some_and(|series| matcher.matches(series.label(matcher.name())))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use MatchOp::{Equal, NotEqual, NotRegex, Regex};
+    use model::MatchOp;
+    use proptest::prelude::*;
 
     use super::*;
+    use crate::postings::tests::{label_sets, matchers};
 
     /// Label, operator and value of each matcher, and the series that they find.
     type Case = (&'static [(&'static str, MatchOp, &'static str)], &'static [u32]);
@@ -191,6 +199,21 @@ mod tests {
         ];
         for (matchers, expected) in cases {
             assert_eq!(found(&index, matchers), expected, "{matchers:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn matchers_find_what_a_look_at_each_series_finds(sets in label_sets(), matchers in matchers()) {
+            let mut index = Index::default();
+            for (number, labels) in sets.iter().enumerate() {
+                index.insert(number as u32, labels);
+            }
+            let naive = sets.iter().enumerate().filter(|(_, labels)| {
+                matchers.iter().all(|matcher| matcher.matches_labels(labels))
+            });
+            let naive: Vec<u32> = naive.map(|(number, _)| number as u32).collect();
+            prop_assert_eq!(postings::select(&index, &matchers), naive);
         }
     }
 

@@ -1,33 +1,41 @@
 //! Samples: kept at once, found at once. Series of floats and native histograms in memory, in compressed chunks,
-//! behind a log that survives `kill -9`.
-//!
-//! Not yet here: blocks on disk. What is queried goes through [`promql::storage::Storage`], so that they can stand
-//! beside the head.
+//! behind a log that survives `kill -9`; what is older in blocks on the disk, in the format of Prometheus' TSDB.
 //!
 //! Begin with [`Tsdb`]. A write is judged in `plan`, becomes a `record` of the log and is applied to the `head`, which
-//! has an `index` and, for each `series`, its `chunk`s. A `checkpoint` keeps the log short. Queries are in `select`.
+//! has an `index` and, for each `series`, its `chunk`s. A `checkpoint` keeps the log short. When a range of two hours
+//! is past, `seal` writes it as a `block`; `maintenance` puts blocks together and removes old ones. Queries are in
+//! `select`, deletions in `delete`; `postings` finds series by matchers in the head as in a block, and `merge` makes
+//! one series of what several places have of it.
 
+mod block;
 mod checkpoint;
 mod chunk;
 mod codec;
+mod delete;
 mod exemplars;
 mod head;
+mod histogram;
 mod index;
+mod intervals;
 mod maintenance;
+mod merge;
 mod plan;
+mod postings;
 mod record;
+mod seal;
 mod select;
 mod series;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use model::{Batch, Clock, DataPoint};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use wal::{SyncPolicy, Wal};
 
+use block::{Block, Directory, Ids};
 use head::Head;
 use maintenance::Keeper;
 use plan::{Bounds, Plan};
@@ -45,13 +53,17 @@ const BYTES_PER_RECORD: usize = 16 << 20;
 pub struct Config {
     /// Directory of the log's segments and of the checkpoint.
     pub wal_dir: PathBuf,
+    /// Directory of the blocks: what Prometheus calls its data directory.
+    pub blocks_dir: PathBuf,
     /// When the log is forced to the disk.
     pub wal_sync: SyncPolicy,
-    /// Memory that the head may take, in bytes. Past it, the oldest samples go; where that does not help, appends are
-    /// refused.
+    /// Memory that the head may take, in bytes. Before it is reached, samples go to blocks early; where that does not
+    /// help, appends are refused.
     pub memory_bytes: usize,
-    /// Age after which samples are dropped.
+    /// Age after which samples are dropped. A block goes when all of it is older.
     pub retention_age: Duration,
+    /// Bytes of blocks past which the oldest go.
+    pub retention_bytes: u64,
     /// Most series.
     pub max_series: usize,
     /// How far behind the newest sample an older one is still taken.
@@ -66,12 +78,14 @@ pub struct Config {
 
 impl Config {
     /// A store in a directory, with the defaults of Prometheus where it has any.
-    pub fn new(wal_dir: impl Into<PathBuf>) -> Self {
+    pub fn new(wal_dir: impl Into<PathBuf>, blocks_dir: impl Into<PathBuf>) -> Self {
         Self {
             wal_dir: wal_dir.into(),
+            blocks_dir: blocks_dir.into(),
             wal_sync: SyncPolicy::Interval(Duration::from_secs(1)),
             memory_bytes: 256 << 20,
             retention_age: Duration::from_hours(15 * 24),
+            retention_bytes: u64::MAX,
             max_series: 1_000_000,
             out_of_order_window: Duration::from_mins(10),
             max_ahead: Duration::from_mins(10),
@@ -96,15 +110,23 @@ pub enum Error {
         /// Its limit.
         limit: usize,
     },
-    /// The checkpoint cannot be written or read.
+    /// The operating system refused.
     #[error("{action} {path}: {source}")]
-    Checkpoint {
+    Io {
         /// What was tried, as a verb.
         action: &'static str,
         /// The file or directory.
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// A file of a block is not what it should be.
+    #[error("{path} is damaged: {reason}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
     },
     /// A checkpoint that this version does not read.
     #[error("{path} is not a checkpoint of a known version")]
@@ -115,6 +137,24 @@ pub enum Error {
     /// The store has been shut down.
     #[error("the metrics store is stopped")]
     Stopped,
+}
+
+impl Error {
+    /// Makes an error of what the operating system said.
+    fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Io { action, path: path.as_ref().to_owned(), source }
+    }
+
+    /// Whether the operating system would not read what is there, as when there are too many open files: no reason to
+    /// take it for damaged.
+    fn is_refusal(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => {
+                source.raw_os_error().is_some() && source.kind() != std::io::ErrorKind::NotFound
+            }
+            _ => false,
+        }
+    }
 }
 
 /// The store's result.
@@ -149,17 +189,23 @@ pub(crate) struct Inner {
     wal: Wal,
     /// One write at a time: what is judged holds until it is applied, and the log has the head's order.
     writer: Mutex<Writer>,
-    /// Held while a checkpoint is written.
-    checkpointing: Mutex<()>,
+    /// Held while a checkpoint is written, and while blocks are written, deleted from or removed.
+    maintaining: Mutex<()>,
     checkpoint_bytes: AtomicU64,
+    directory: Directory,
+    /// By their begin. Who changes the list holds `maintaining`.
+    blocks: RwLock<Arc<Vec<Arc<Block>>>>,
+    ids: Ids,
+    /// When room was made last.
+    made_room_ms: AtomicI64,
+    /// Whether the background work should begin nothing that takes long.
+    stopping: AtomicBool,
 }
 
 #[derive(Debug)]
 struct Writer {
     next_id: u32,
     stopped: bool,
-    /// When room was made last, so that a full store does not look for room at every write.
-    made_room_ms: i64,
 }
 
 impl Tsdb {
@@ -177,7 +223,7 @@ impl Tsdb {
     /// and is not written twice.
     pub fn append(&self, batch: &Batch) -> Result<Appended> {
         let appended = self.inner.append(batch)?;
-        self.keeper.wake_if(self.inner.checkpoint_is_due());
+        self.keeper.wake_if(self.inner.work_is_due());
         Ok(appended)
     }
 
@@ -185,6 +231,7 @@ impl Tsdb {
     pub fn stats(&self) -> Stats {
         let head = &self.inner.head;
         let is_empty = head.sample_count() == 0;
+        let blocks = self.inner.blocks();
         Stats {
             head_items: head.sample_count(),
             head_bytes: head.bytes() as u64,
@@ -195,11 +242,14 @@ impl Tsdb {
             checkpoint_bytes: self.inner.checkpoint_bytes.load(Ordering::Relaxed),
             min_time_ms: if is_empty { 0 } else { head.min_time_ms() },
             max_time_ms: if is_empty { 0 } else { head.max_time_ms() },
+            blocks: blocks.len() as u64,
+            block_bytes: blocks.iter().map(|block| block.bytes()).sum(),
+            block_items: blocks.iter().map(|block| block.meta().stats.num_samples).sum(),
         }
     }
 
-    /// Does what the background work does now and then: drops what is too old, writes a checkpoint where the log has
-    /// grown.
+    /// Does what the background work does now and then: writes what is past to blocks, puts blocks together, drops what
+    /// is too old, writes a checkpoint where the log has grown.
     pub fn maintain(&self) -> Result<()> {
         self.inner.maintain()
     }
@@ -212,6 +262,7 @@ impl Tsdb {
     /// Stops the background work and syncs the log. Appends are refused from here on; queries are still answered.
     pub fn shutdown(&self) -> Result<()> {
         self.inner.writer.lock().stopped = true;
+        self.inner.stopping.store(true, Ordering::Relaxed);
         self.keeper.stop();
         Ok(self.inner.wal.sync()?)
     }
@@ -224,10 +275,15 @@ impl Tsdb {
     pub(crate) fn head(&self) -> &Head {
         &self.inner.head
     }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.inner
+    }
 }
 
 impl Inner {
     fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Self> {
+        let (directory, blocks) = Directory::open(&config.blocks_dir)?;
         let head = Head::new(config.max_series, config.max_exemplars, config.memory_bytes);
         let loaded = checkpoint::load(&config.wal_dir, &head)?;
         if let Some(loaded) = loaded.filter(|loaded| loaded.damaged > 0) {
@@ -255,8 +311,13 @@ impl Inner {
         Ok(Self {
             head,
             wal,
-            writer: Mutex::new(Writer { next_id, stopped: false, made_room_ms: i64::MIN }),
-            checkpointing: Mutex::new(()),
+            writer: Mutex::new(Writer { next_id, stopped: false }),
+            maintaining: Mutex::new(()),
+            directory,
+            blocks: RwLock::new(Arc::new(blocks)),
+            ids: Ids::default(),
+            made_room_ms: AtomicI64::new(i64::MIN),
+            stopping: AtomicBool::new(false),
             checkpoint_bytes: AtomicU64::new(loaded.map_or(0, |loaded| loaded.bytes)),
             config,
             clock,
@@ -273,7 +334,7 @@ impl Inner {
             if writer.stopped {
                 return Err(Error::Stopped);
             }
-            self.check_room(&mut writer)?;
+            self.check_room()?;
             let record;
             (record, points) = self.judge(batch, points, writer.next_id, &mut appended);
             if record.is_empty() {
@@ -316,20 +377,17 @@ impl Inner {
         (plan.finish(), left)
     }
 
-    fn check_room(&self, writer: &mut Writer) -> Result<()> {
-        let limit = self.config.memory_bytes;
-        if self.head.bytes() < limit {
-            return Ok(());
-        }
-        let now_ms = self.clock.now_ms();
-        if now_ms.saturating_sub(writer.made_room_ms) >= 1000 {
-            writer.made_room_ms = now_ms;
-            self.make_room();
-        }
-        match self.head.bytes() {
-            bytes if bytes >= limit => Err(Error::Full { bytes, limit }),
+    /// The background work makes room long before there is none.
+    fn check_room(&self) -> Result<()> {
+        match (self.head.bytes(), self.config.memory_bytes) {
+            (bytes, limit) if bytes >= limit => Err(Error::Full { bytes, limit }),
             _ => Ok(()),
         }
+    }
+
+    /// The blocks as they are now.
+    pub(crate) fn blocks(&self) -> Arc<Vec<Arc<Block>>> {
+        Arc::clone(&self.blocks.read())
     }
 }
 
@@ -358,4 +416,10 @@ pub struct Stats {
     pub min_time_ms: i64,
     /// Of the newest sample.
     pub max_time_ms: i64,
+    /// Blocks on the disk.
+    pub blocks: u64,
+    /// Their bytes.
+    pub block_bytes: u64,
+    /// Their samples.
+    pub block_items: u64,
 }

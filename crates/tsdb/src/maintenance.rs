@@ -1,4 +1,5 @@
-//! What happens in the background: old samples go, the log is cut short by checkpoints.
+//! What happens in the background: what is past goes to blocks, blocks are put together, old ones go, the log is cut
+//! short by checkpoints.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
+use crate::block::{self, Block};
 use crate::checkpoint::Snapshot;
 use crate::{Inner, Result, millis};
 
@@ -16,48 +18,96 @@ const INTERVAL: Duration = Duration::from_secs(15);
 /// Most segments: each start begins one, however little is written.
 const MAX_SEGMENTS: u64 = 32;
 
-/// Shares of the memory limit, in eighths: above the first, old samples go until the second is reached.
+/// Shares of the memory limit, in eighths: above the first, samples go to blocks until the second is reached.
 const HIGH_WATER: usize = 7;
 const LOW_WATER: usize = 6;
 
 impl Inner {
     pub(crate) fn maintain(&self) -> Result<()> {
+        let _maintaining = self.maintaining.lock();
+        let mut sealed = self.seal_past()?;
+        if self.is_nearly_full() {
+            sealed |= self.seal_to(self.config.memory_bytes / 8 * LOW_WATER)?;
+        }
         self.drop_old();
-        if self.checkpoint_is_due() {
-            self.checkpoint()?;
+        if sealed || self.checkpoint_is_due() {
+            self.write_checkpoint()?;
+        }
+        self.drop_blocks()?;
+        self.compact()
+    }
+
+    /// Drops samples of the head that are past their age.
+    fn drop_old(&self) {
+        let before_ms = self.oldest_ms();
+        if self.head.min_time_ms() < before_ms {
+            // Held, so that nothing that was judged against a series meets it gone.
+            let _writer = self.writer.lock();
+            let dropped = self.head.truncate(before_ms);
+            tracing::debug!(?dropped, before_ms, "samples past the retention were dropped");
+        }
+    }
+
+    /// Samples before this are past their age.
+    fn oldest_ms(&self) -> i64 {
+        self.clock.now_ms().saturating_sub(millis(self.config.retention_age))
+    }
+
+    /// Removes blocks that are past their age, and the oldest where they take too many bytes.
+    fn drop_blocks(&self) -> Result<()> {
+        let before_ms = self.oldest_ms();
+        let blocks = self.blocks();
+        let mut bytes: u64 = blocks.iter().map(|block| block.bytes()).sum();
+        let (mut kept, mut dropped) = (Vec::with_capacity(blocks.len()), Vec::new());
+        for block in blocks.iter() {
+            if block.meta().max_time <= before_ms || bytes > self.config.retention_bytes {
+                bytes -= block.bytes();
+                dropped.push(Arc::clone(block));
+            } else {
+                kept.push(Arc::clone(block));
+            }
+        }
+        if dropped.is_empty() {
+            return Ok(());
+        }
+        *self.blocks.write() = Arc::new(kept);
+        for block in dropped {
+            tracing::info!(block = %block.meta().ulid, "a block is past the retention");
+            self.directory.remove(&block)?;
         }
         Ok(())
     }
 
-    /// Drops samples that are past their age, and the oldest where memory runs short.
-    fn drop_old(&self) {
-        let retention_ms = millis(self.config.retention_age);
-        let before_ms = self.clock.now_ms().saturating_sub(retention_ms);
-        // Held, so that nothing that was judged against a series meets it gone.
-        let _writer = self.writer.lock();
-        if self.head.min_time_ms() < before_ms {
-            let dropped = self.head.truncate(before_ms);
-            tracing::debug!(?dropped, before_ms, "samples past the retention were dropped");
-        }
-        if self.head.bytes() > self.config.memory_bytes / 8 * HIGH_WATER {
-            self.make_room();
+    /// Puts blocks together until there is nothing left to put together.
+    fn compact(&self) -> Result<()> {
+        let ranges = block::ranges(millis(self.config.retention_age));
+        loop {
+            let blocks = self.blocks();
+            let metas: Vec<_> = blocks.iter().map(|block| block.meta()).collect();
+            let planned = block::plan(&metas, &ranges);
+            if planned.is_empty() || self.stopping.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            let replaced: Vec<Arc<Block>> =
+                blocks.iter().filter(|block| planned.contains(&block.meta().ulid)).cloned().collect();
+            self.replace(&replaced)?;
+            tracing::info!(blocks = replaced.len(), "blocks were put together");
         }
     }
 
-    /// Drops the oldest samples until memory is below the low-water mark. The caller holds the writer's lock.
-    pub(crate) fn make_room(&self) {
-        let target = self.config.memory_bytes / 8 * LOW_WATER;
-        let Some(too_much) = self.head.bytes().checked_sub(target) else { return };
-        let Some(before_ms) = self.head.time_to_free(too_much) else { return };
-        // What is younger than the lookback is in use: rather refuse than forget it.
-        let newest_ms = self.head.max_time_ms();
-        let before_ms = before_ms.min(newest_ms.saturating_sub(300_000));
-        let dropped = self.head.truncate(before_ms);
-        tracing::warn!(
-            ?dropped,
-            before_ms,
-            "the metrics head is nearly full: its oldest samples were dropped"
-        );
+    /// Whether the background work should not wait for its time.
+    pub(crate) fn work_is_due(&self) -> bool {
+        if self.checkpoint_is_due() {
+            return true;
+        }
+        // Where making room did not help, trying at every write would not either.
+        let now_ms = self.clock.now_ms();
+        self.is_nearly_full()
+            && self.made_room_ms.fetch_max(now_ms, Ordering::Relaxed) <= now_ms.saturating_sub(1000)
+    }
+
+    fn is_nearly_full(&self) -> bool {
+        self.head.bytes() > self.config.memory_bytes / 8 * HIGH_WATER
     }
 
     /// Whether the log is long enough for a checkpoint: longer than is configured, and than the last checkpoint was,
@@ -70,7 +120,11 @@ impl Inner {
 
     /// Writes a checkpoint and removes the segments that it covers.
     pub(crate) fn checkpoint(&self) -> Result<()> {
-        let _checkpointing = self.checkpointing.lock();
+        let _maintaining = self.maintaining.lock();
+        self.write_checkpoint()
+    }
+
+    fn write_checkpoint(&self) -> Result<()> {
         let (snapshot, covered) = {
             let writer = self.writer.lock();
             let covered = self.wal.cut()?;

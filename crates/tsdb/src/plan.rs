@@ -9,6 +9,7 @@ use model::{Batch, DataPoint, Histogram, Labels, SampleValue, SeriesSample, Temp
 
 use crate::Appended;
 use crate::head::Head;
+use crate::histogram;
 use crate::record::{Record, RefSample};
 use crate::series::{Series, Tail};
 
@@ -287,7 +288,7 @@ impl<'a> Plan<'a> {
         let newest = tail.as_ref().is_none_or(|tail| tail.time_ms < point.time_ms);
         if !newest {
             match self.at(target, point.time_ms) {
-                Some(known) if known.same_bits(&value) => return Ok(()),
+                Some(known) if histogram::same(&known, &value) => return Ok(()),
                 Some(_) => return Err(Refusal::Duplicate),
                 None => {}
             }

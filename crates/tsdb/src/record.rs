@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use model::{Exemplar, Labels, Metadata, MetricType, SampleValue};
 
-use crate::chunk::{read_histogram, write_histogram};
 use crate::codec::{Reader, Writer};
+use crate::histogram::{read_histogram, write_histogram};
 
 /// Version of the format; what is newer is not read.
 const VERSION: u8 = 1;
@@ -18,6 +18,7 @@ const METADATA: u8 = 2;
 const FLOATS: u8 = 3;
 const HISTOGRAMS: u8 = 4;
 const EXEMPLARS: u8 = 5;
+const DELETIONS: u8 = 6;
 
 /// A sample of a series by number.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +36,8 @@ pub(crate) struct Record {
     pub(crate) metadata: Vec<(String, Metadata)>,
     pub(crate) samples: Vec<RefSample>,
     pub(crate) exemplars: Vec<(u32, Exemplar)>,
+    /// Series with the first and the last time of what is deleted from each. Done before the rest.
+    pub(crate) deletions: Vec<(u32, i64, i64)>,
 }
 
 /// A record that cannot be read: written by a newer version, or damaged in a way that its checksum does not show.
@@ -47,6 +50,7 @@ impl Record {
             && self.metadata.is_empty()
             && self.samples.is_empty()
             && self.exemplars.is_empty()
+            && self.deletions.is_empty()
     }
 
     /// The record's bytes.
@@ -80,6 +84,11 @@ impl Record {
         section(&mut out, EXEMPLARS, &self.exemplars, |out, (id, exemplar)| {
             out.varint(u64::from(*id));
             write_exemplar(out, exemplar);
+        });
+        section(&mut out, DELETIONS, &self.deletions, |out, (id, first_ms, last_ms)| {
+            out.varint(u64::from(*id));
+            out.signed(*first_ms);
+            out.signed(*last_ms);
         });
         out
     }
@@ -125,6 +134,11 @@ impl Record {
                     record.exemplars = bytes.list(|bytes| {
                         let id = u32::try_from(bytes.varint()?).ok()?;
                         Some((id, read_exemplar(bytes)?))
+                    })?;
+                }
+                DELETIONS => {
+                    record.deletions = bytes.list(|bytes| {
+                        Some((u32::try_from(bytes.varint()?).ok()?, bytes.signed()?, bytes.signed()?))
                     })?;
                 }
                 _ => return None,
@@ -213,6 +227,7 @@ mod tests {
                 sample(8, 5, SampleValue::Histogram(Arc::new(histogram))),
             ],
             exemplars: vec![(7, exemplar)],
+            deletions: vec![(7, i64::MIN, i64::MAX), (9, -5, 5)],
         }
     }
 

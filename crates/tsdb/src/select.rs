@@ -5,16 +5,63 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::{Exemplar, Labels, Matcher, Metadata, SampleValue};
 use promql::storage::{MsRange, Point, PointValue, Series as _, Storage};
 
-use crate::chunk::Chunk;
-use crate::{Error, Tsdb};
+use crate::block::{Block, BlockSeries};
+use crate::chunk::{Chunk, ChunkIter};
+use crate::intervals::Intervals;
+use crate::{Error, Result, Tsdb, merge};
 
 /// A series as it was when it was selected.
 #[derive(Debug, Clone)]
 pub struct SelectedSeries {
     labels: Labels,
+    /// By their begin; some may overlap.
     chunks: Vec<Chunk>,
+    overlap: bool,
+    deleted: Intervals,
     starts: Vec<(i64, i64)>,
     range: MsRange,
+}
+
+impl SelectedSeries {
+    /// Whether the chunks have a sample for a reader.
+    fn has_points(&self) -> bool {
+        // A chunk that begins or ends within the range has one in it.
+        let at_an_end =
+            |chunk: &Chunk| self.range.contains(chunk.first_ms) || self.range.contains(chunk.last_ms);
+        (self.deleted.is_empty() && self.chunks.iter().any(at_an_end)) || self.points().next().is_some()
+    }
+
+    fn kept(&self, time_ms: i64) -> bool {
+        self.deleted.is_empty() || !self.deleted.contains(time_ms)
+    }
+}
+
+/// Samples of chunks with the start times that the chunks have themselves.
+enum Samples<'a> {
+    /// One chunk behind the other.
+    Chunks { rest: std::slice::Iter<'a, Chunk>, chunk: Option<ChunkIter<'a>> },
+    /// Several merged.
+    Merged(std::vec::IntoIter<(i64, SampleValue)>),
+}
+
+impl Iterator for Samples<'_> {
+    /// Time, start time, value.
+    type Item = (i64, i64, SampleValue);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Merged(samples) => samples.next().map(|(time_ms, value)| (time_ms, 0, value)),
+            Self::Chunks { rest, chunk } => loop {
+                if let Some(open) = chunk
+                    && let Some((time_ms, value)) = open.next()
+                {
+                    return Some((time_ms, open.start_ms(), value));
+                }
+                *chunk = Some(rest.next()?.iter());
+            },
+        }
+    }
 }
 
 impl promql::storage::Series for SelectedSeries {
@@ -23,14 +70,18 @@ impl promql::storage::Series for SelectedSeries {
     }
 
     fn points(&self) -> impl Iterator<Item = Point> + '_ {
+        let samples = if self.overlap {
+            Samples::Merged(merge::samples(&self.chunks).into_iter())
+        } else {
+            Samples::Chunks { rest: self.chunks.iter(), chunk: None }
+        };
         let mut start = 0;
         let mut next_start = 0;
-        self.chunks
-            .iter()
-            .flat_map(Chunk::iter)
-            .skip_while(|(time_ms, _)| *time_ms < self.range.start_ms)
-            .take_while(|(time_ms, _)| *time_ms <= self.range.end_ms)
-            .map(move |(time_ms, value)| {
+        samples
+            .skip_while(|(time_ms, ..)| *time_ms < self.range.start_ms)
+            .take_while(|(time_ms, ..)| *time_ms <= self.range.end_ms)
+            .filter(|(time_ms, ..)| self.kept(*time_ms))
+            .map(move |(time_ms, own_start_ms, value)| {
                 while let Some((since_ms, start_ms)) = self.starts.get(next_start) {
                     if *since_ms > time_ms {
                         break;
@@ -38,11 +89,12 @@ impl promql::storage::Series for SelectedSeries {
                     start = *start_ms;
                     next_start += 1;
                 }
+                let start_ms = if own_start_ms == 0 { start } else { own_start_ms };
                 let value = match value {
                     SampleValue::Float(value) => PointValue::Float(value),
                     SampleValue::Histogram(histogram) => PointValue::Histogram(histogram),
                 };
-                Point { time_ms, start_ms: start, value }
+                Point { time_ms, start_ms, value }
             })
     }
 }
@@ -67,6 +119,67 @@ impl Storage for Tsdb {
     type Error = Error;
 
     fn select(&self, matchers: &[Matcher], range: MsRange) -> Result<Vec<SelectedSeries>, Error> {
+        // The head comes first: what is sealed meanwhile is found twice rather than not at all.
+        let mut selected = self.select_head(matchers, range);
+        let blocks = self.inner().blocks();
+        for block in blocks.iter().filter(|block| block.overlaps(range)) {
+            selected = with_block(selected, block.select(matchers, range)?, range);
+        }
+        for series in &mut selected {
+            series.overlap = merge::sort(&mut series.chunks);
+        }
+        // A chunk may reach over the range without a sample in it.
+        selected.retain(SelectedSeries::has_points);
+        Ok(selected)
+    }
+}
+
+/// Puts a block's series beside those that were found before, both sorted by labels.
+fn with_block(before: Vec<SelectedSeries>, block: Vec<BlockSeries>, range: MsRange) -> Vec<SelectedSeries> {
+    let mut merged = Vec::with_capacity(before.len().max(block.len()));
+    let (mut before, mut block) = (before.into_iter().peekable(), block.into_iter().peekable());
+    loop {
+        let order = match (before.peek(), block.peek()) {
+            (None, None) => return merged,
+            (Some(_), None) => std::cmp::Ordering::Less,
+            (None, Some(_)) => std::cmp::Ordering::Greater,
+            (Some(before), Some(block)) => before.labels.cmp(&block.labels),
+        };
+        let known = if order.is_le() { before.next() } else { None };
+        let found = if order.is_ge() { block.next() } else { None };
+        merged.extend(match (known, found) {
+            (Some(mut known), Some(found)) => {
+                known.add(found.chunks, &found.deleted);
+                Some(known)
+            }
+            (None, Some(found)) => Some(SelectedSeries {
+                labels: found.labels,
+                chunks: found.chunks,
+                overlap: false,
+                deleted: found.deleted,
+                starts: Vec::new(),
+                range,
+            }),
+            (known, None) => known,
+        });
+    }
+}
+
+impl SelectedSeries {
+    /// Adds the chunks of a block. What was deleted there may have been written again elsewhere.
+    fn add(&mut self, chunks: Vec<Chunk>, deleted: &Intervals) {
+        if self.deleted == *deleted {
+            self.chunks.extend(chunks);
+        } else {
+            self.chunks = merge::tidy(std::mem::take(&mut self.chunks), &self.deleted);
+            self.chunks.extend(merge::tidy(chunks, deleted));
+            self.deleted = Intervals::default();
+        }
+    }
+}
+
+impl Tsdb {
+    fn select_head(&self, matchers: &[Matcher], range: MsRange) -> Vec<SelectedSeries> {
         let found = self.head().with_index(|index| index.select(matchers));
         let mut selected: Vec<SelectedSeries> = found
             .iter()
@@ -78,63 +191,73 @@ impl Storage for Tsdb {
                 }
                 let starts = data.starts();
                 drop(data);
-                let selected = SelectedSeries { labels: series.to_labels(), chunks, starts, range };
-                // A chunk may reach over the range without a sample in it.
-                let has_points = selected.points().next().is_some();
-                has_points.then_some(selected)
+                let (overlap, deleted) = (false, Intervals::default());
+                Some(SelectedSeries { labels: series.to_labels(), chunks, overlap, deleted, starts, range })
             })
             .collect();
         selected.sort_unstable_by(|left, right| left.labels.cmp(&right.labels));
-        Ok(selected)
+        selected
     }
-}
 
-impl Tsdb {
     /// Labels of the series that satisfy every matcher of one of the sets and have samples around the range, sorted,
     /// each once.
-    pub fn series(&self, sets: &[Vec<Matcher>], range: MsRange) -> Vec<Labels> {
+    pub fn series(&self, sets: &[Vec<Matcher>], range: MsRange) -> Result<Vec<Labels>> {
         let mut found = BTreeSet::new();
         for matchers in sets {
             let selected = self.head().with_index(|index| index.select(matchers));
             found.extend(selected.iter().filter(|it| in_range(it, range)).map(|it| it.to_labels()));
-        }
-        found.into_iter().collect()
-    }
-
-    /// Label names of the series that satisfy one of the sets (all series if there is no set), sorted.
-    pub fn label_names(&self, sets: &[Vec<Matcher>], range: MsRange) -> Vec<String> {
-        if sets.is_empty() && self.covers(range) {
-            return self.head().with_index(|index| index.names().map(|(name, _)| name.to_owned()).collect());
-        }
-        let mut found = BTreeSet::new();
-        self.each(sets, range, |series| {
-            for (name, _) in &series.labels {
-                if !found.contains(&**name) {
-                    found.insert(name.to_string());
-                }
+            for block in self.inner().blocks().iter().filter(|block| block.overlaps(range)) {
+                found.extend(block.labels(matchers, range)?);
             }
-        });
-        found.into_iter().collect()
+        }
+        Ok(found.into_iter().collect())
     }
 
-    /// Values of a label in the series that satisfy one of the sets (all series if there is no set), sorted.
-    pub fn label_values(&self, name: &str, sets: &[Vec<Matcher>], range: MsRange) -> Vec<String> {
+    /// Label names of the series that satisfy one of the sets (all series if there is no set), sorted. Of blocks, those
+    /// that overlap the range count as a whole.
+    pub fn label_names(&self, sets: &[Vec<Matcher>], range: MsRange) -> Result<Vec<String>> {
+        let mut found = BTreeSet::new();
         if sets.is_empty() && self.covers(range) {
-            return self
+            self.head().with_index(|index| found.extend(index.names().map(|(name, _)| name.to_owned())));
+        } else {
+            self.each(sets, range, |series| {
+                for (name, _) in &series.labels {
+                    if !found.contains(&**name) {
+                        found.insert(name.to_string());
+                    }
+                }
+            });
+        }
+        self.each_block(sets, range, |block, matchers| block.label_names(matchers, &mut found))?;
+        Ok(found.into_iter().collect())
+    }
+
+    /// Values of a label in the series that satisfy one of the sets (all series if there is no set), sorted. Of blocks,
+    /// those that overlap the range count as a whole.
+    pub fn label_values(&self, name: &str, sets: &[Vec<Matcher>], range: MsRange) -> Result<Vec<String>> {
+        let mut found = BTreeSet::new();
+        let whole = sets.is_empty() && self.covers(range);
+        if whole {
+            let values: Vec<String> = self
                 .head()
                 .with_index(|index| index.values(name).map(|(value, _)| value.to_owned()).collect());
-        }
-        let mut found = BTreeSet::new();
-        self.each(sets, range, |series| {
-            let value = series.label(name);
-            if !value.is_empty() && !found.contains(value) {
-                found.insert(value.to_owned());
+            if !self.inner().blocks().iter().any(|block| block.overlaps(range)) {
+                return Ok(values);
             }
-        });
-        found.into_iter().collect()
+            found.extend(values);
+        } else {
+            self.each(sets, range, |series| {
+                let value = series.label(name);
+                if !value.is_empty() && !found.contains(value) {
+                    found.insert(value.to_owned());
+                }
+            });
+        }
+        self.each_block(sets, range, |block, matchers| block.label_values(name, matchers, &mut found))?;
+        Ok(found.into_iter().collect())
     }
 
-    /// Whether a range holds every sample.
+    /// Whether a range holds every sample of the head.
     fn covers(&self, range: MsRange) -> bool {
         let head = self.head();
         range.start_ms <= head.min_time_ms() && range.end_ms >= head.max_time_ms()
@@ -147,6 +270,22 @@ impl Tsdb {
             let found = self.head().with_index(|index| index.select(matchers));
             found.iter().filter(|it| in_range(it, range)).for_each(|it| visit(it));
         }
+    }
+
+    fn each_block(
+        &self,
+        sets: &[Vec<Matcher>],
+        range: MsRange,
+        mut visit: impl FnMut(&Block, &[Matcher]) -> Result<()>,
+    ) -> Result<()> {
+        let all = [Vec::new()];
+        let sets = if sets.is_empty() { all.as_slice() } else { sets };
+        for block in self.inner().blocks().iter().filter(|block| block.overlaps(range)) {
+            for matchers in sets {
+                visit(block, matchers)?;
+            }
+        }
+        Ok(())
     }
 
     /// Metadata by family name; of one family if a name is given.

@@ -6,6 +6,8 @@ use model::{Labels, SampleValue};
 use parking_lot::Mutex;
 
 use crate::chunk::{self, Chunk, MAX_SAMPLES, OpenChunk};
+use crate::intervals::Intervals;
+use crate::merge;
 
 /// Bytes that a series takes besides its labels and chunks: itself, its entries in the index, an open chunk.
 const SERIES_BYTES: usize = 480;
@@ -73,10 +75,14 @@ pub(crate) struct Tail {
 pub(crate) struct Data {
     /// By time; they do not overlap.
     closed: Vec<Chunk>,
+    /// Bytes of the closed chunks.
+    closed_bytes: usize,
     open: Option<OpenChunk>,
     tail: Option<Tail>,
     /// Start times: (first sample that has it, start), where it changes.
     starts: Vec<(i64, i64)>,
+    /// Counts what was changed behind the newest sample, so that who writes a block sees whether it has everything.
+    changes: u32,
 }
 
 /// What an insertion changed.
@@ -84,6 +90,13 @@ pub(crate) struct Data {
 pub(crate) struct Growth {
     pub(crate) bytes: isize,
     pub(crate) chunks: isize,
+}
+
+/// The samples of a series before a time, to be written to a block.
+#[derive(Debug)]
+pub(crate) struct Sealing {
+    pub(crate) chunks: Vec<Chunk>,
+    changes: u32,
 }
 
 impl Data {
@@ -106,9 +119,13 @@ impl Data {
     }
 
     fn push(&mut self, time_ms: i64, start_ms: i64, value: &SampleValue) {
-        if !self.open.as_mut().is_some_and(|open| open.push(time_ms, value)) {
-            let full = self.open.replace(OpenChunk::begin(time_ms, value));
-            self.closed.extend(full.map(|chunk| chunk.snapshot()));
+        match &mut self.open {
+            Some(open) => {
+                if let Some(full) = open.push(time_ms, value) {
+                    self.close(full);
+                }
+            }
+            None => self.open = Some(OpenChunk::begin(time_ms, value)),
         }
         if self.starts.last().map_or(0, |(_, start)| *start) != start_ms {
             self.starts.push((time_ms, start_ms));
@@ -116,27 +133,51 @@ impl Data {
         self.tail = Some(Tail { time_ms, value: value.clone(), start_ms });
     }
 
+    fn close(&mut self, chunk: Chunk) {
+        self.closed_bytes += chunk.bytes.len() + CHUNK_BYTES;
+        // Many series have few chunks: room for one more at a time.
+        self.closed.reserve_exact(1);
+        self.closed.push(chunk);
+    }
+
+    fn set_closed(&mut self, chunks: Vec<Chunk>) {
+        self.closed_bytes = chunks.iter().map(|chunk| chunk.bytes.len() + CHUNK_BYTES).sum();
+        self.closed = chunks;
+    }
+
     /// Rewrites the chunk that the sample belongs to. That is seldom, and keeps reading simple.
     fn insert_between(&mut self, time_ms: i64, value: &SampleValue) {
+        self.changes = self.changes.wrapping_add(1);
         if let Some(open) = self.open.take_if(|open| open.first_ms() <= time_ms || self.closed.is_empty()) {
-            self.closed.extend(with(&open.snapshot(), time_ms, value));
-            self.reopen();
+            let mut chunks = with(&open.snapshot(), time_ms, value);
+            let newest = chunks.pop();
+            for chunk in chunks {
+                self.close(chunk);
+            }
+            self.reopen(newest);
             return;
         }
         let index = self.closed.partition_point(|chunk| chunk.first_ms <= time_ms).saturating_sub(1);
-        if let Some(chunk) = self.closed.get(index) {
+        let mut closed = std::mem::take(&mut self.closed);
+        if let Some(chunk) = closed.get(index) {
             let chunks = with(chunk, time_ms, value);
-            self.closed.splice(index..=index, chunks);
+            closed.splice(index..=index, chunks);
         }
+        self.set_closed(closed);
     }
 
-    /// Makes the last closed chunk the open one.
-    fn reopen(&mut self) {
-        let Some(chunk) = self.closed.pop() else { return };
+    /// Goes on with a chunk as the open one.
+    fn reopen(&mut self, chunk: Option<Chunk>) {
+        let Some(chunk) = chunk else { return };
         let mut open: Option<OpenChunk> = None;
         for (time_ms, value) in chunk.iter() {
             match &mut open {
-                Some(open) => _ = open.push(time_ms, &value),
+                // What was one chunk is one again, unless it was written by other rules.
+                Some(open) => {
+                    if let Some(full) = open.push(time_ms, &value) {
+                        self.close(full);
+                    }
+                }
                 None => open = Some(OpenChunk::begin(time_ms, &value)),
             }
         }
@@ -145,28 +186,36 @@ impl Data {
 
     /// The value at a time, if there is one.
     pub(crate) fn at(&self, time_ms: i64) -> Option<SampleValue> {
-        let within = |chunk: Chunk| chunk.iter().find(|(time, _)| *time == time_ms).map(|(_, value)| value);
+        let within = |chunk: &Chunk| chunk.iter().find(|(time, _)| *time == time_ms).map(|(_, value)| value);
         match &self.open {
-            Some(open) if open.first_ms() <= time_ms => within(open.snapshot()),
+            Some(open) if open.first_ms() <= time_ms => {
+                // A sender that repeats itself repeats what it sent last.
+                if open.last_ms() == time_ms { Some(open.last_value()) } else { within(&open.snapshot()) }
+            }
             _ => {
                 let index = self.closed.partition_point(|chunk| chunk.first_ms <= time_ms).checked_sub(1)?;
-                within(self.closed[index].clone())
+                within(&self.closed[index])
             }
         }
     }
 
     /// The chunks that have a sample in a closed interval, perhaps.
     pub(crate) fn chunks(&self, first_ms: i64, last_ms: i64) -> Vec<Chunk> {
-        let overlaps = |chunk: &&Chunk| chunk.first_ms <= last_ms && chunk.last_ms >= first_ms;
         let begin = self.closed.partition_point(|chunk| chunk.last_ms < first_ms);
         let mut chunks: Vec<Chunk> =
             self.closed[begin..].iter().take_while(|chunk| chunk.first_ms <= last_ms).cloned().collect();
-        let open_last = self.tail.as_ref().map_or(i64::MIN, |tail| tail.time_ms);
-        if let Some(open) = self.open.as_ref().filter(|it| it.first_ms() <= last_ms && open_last >= first_ms)
+        if let Some(open) =
+            self.open.as_ref().filter(|it| it.first_ms() <= last_ms && it.last_ms() >= first_ms)
         {
-            chunks.extend(Some(open.snapshot()).as_ref().filter(overlaps).cloned());
+            chunks.push(open.snapshot());
         }
         chunks
+    }
+
+    /// Chunks by when they end, with their bytes.
+    pub(crate) fn chunk_ends(&self) -> impl Iterator<Item = (i64, usize)> + '_ {
+        let open = self.open.as_ref().map(|open| (open.last_ms(), open.bytes()));
+        self.closed.iter().map(|chunk| (chunk.last_ms, chunk.bytes.len() + CHUNK_BYTES)).chain(open)
     }
 
     /// Start times that a reader of these chunks needs.
@@ -181,8 +230,8 @@ impl Data {
             (None, Some(open)) => open.first_ms(),
             (None, None) => return None,
         };
-        let last = match (&self.tail, self.closed.last()) {
-            (Some(tail), _) => tail.time_ms,
+        let last = match (&self.open, self.closed.last()) {
+            (Some(open), _) => open.last_ms(),
             (None, Some(chunk)) => chunk.last_ms,
             (None, None) => return None,
         };
@@ -192,17 +241,65 @@ impl Data {
     /// Drops chunks that end before a time. Without any left, the series may go.
     pub(crate) fn truncate(&mut self, before_ms: i64) {
         let gone = self.closed.partition_point(|chunk| chunk.last_ms < before_ms);
-        self.closed.drain(..gone);
-        if self.tail.as_ref().is_some_and(|tail| tail.time_ms < before_ms) {
-            *self = Self::default();
+        let mut closed = std::mem::take(&mut self.closed);
+        closed.drain(..gone);
+        self.keep(closed, before_ms);
+    }
+
+    /// What lies before a time, to be written to a block.
+    pub(crate) fn seal(&self, before_ms: i64) -> Sealing {
+        let (chunks, _) = merge::split(self.chunks(i64::MIN, before_ms.saturating_sub(1)), before_ms);
+        Sealing { chunks, changes: self.changes }
+    }
+
+    /// Drops what lies before a time and was sealed; nothing if something was changed since.
+    pub(crate) fn drop_sealed(&mut self, before_ms: i64, sealing: &Sealing) {
+        if self.changes != sealing.changes {
             return;
         }
+        let (_, closed) = merge::split(std::mem::take(&mut self.closed), before_ms);
+        self.set_closed(closed);
+        if let Some(open) =
+            self.open.take_if(|open| open.first_ms() < before_ms && open.last_ms() >= before_ms)
+        {
+            let (_, mut rest) = merge::split(vec![open.snapshot()], before_ms);
+            let newest = rest.pop();
+            for chunk in rest {
+                self.close(chunk);
+            }
+            self.reopen(newest);
+        }
+        let closed = std::mem::take(&mut self.closed);
+        self.keep(closed, before_ms);
+    }
+
+    /// Goes on with these closed chunks, and without the open one if it ends before a time.
+    fn keep(&mut self, mut closed: Vec<Chunk>, before_ms: i64) {
+        if self.open.as_ref().is_some_and(|open| open.last_ms() < before_ms) {
+            *self = Self { changes: self.changes, ..Self::default() };
+            return;
+        }
+        closed.shrink_to(closed.len() + 1);
+        self.set_closed(closed);
+        self.forget_starts();
+    }
+
+    fn forget_starts(&mut self) {
         if let Some((first_ms, _)) = self.span() {
             // The start that holds at the first sample stays.
             let unused = self.starts.partition_point(|(since, _)| *since <= first_ms).saturating_sub(1);
             self.starts.drain(..unused);
         }
-        self.closed.shrink_to(self.closed.len() + 4);
+    }
+
+    /// Deletes the samples of a closed interval.
+    pub(crate) fn delete(&mut self, first_ms: i64, last_ms: i64) {
+        let mut deleted = Intervals::default();
+        deleted.add(first_ms, last_ms);
+        let chunks = merge::tidy(self.chunks(i64::MIN, i64::MAX), &deleted);
+        let changes = self.changes.wrapping_add(1);
+        *self = if chunks.is_empty() { Self::default() } else { Self::restore(chunks, self.starts()) };
+        self.changes = changes;
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -214,24 +311,26 @@ impl Data {
     }
 
     pub(crate) fn sample_count(&self) -> u64 {
-        let closed: u64 = self.closed.iter().map(|chunk| u64::from(chunk.samples)).sum();
+        let closed: u64 = self.closed.iter().map(|chunk| u64::from(chunk.samples())).sum();
         closed + self.open.as_ref().map_or(0, |open| u64::from(open.samples()))
     }
 
     /// Bytes of the samples.
     pub(crate) fn bytes(&self) -> usize {
-        let closed: usize = self.closed.iter().map(|chunk| chunk.bytes.len() + CHUNK_BYTES).sum();
-        closed + self.open.as_ref().map_or(0, OpenChunk::bytes) + self.starts.len() * 16
+        self.closed_bytes + self.open.as_ref().map_or(0, OpenChunk::bytes) + self.starts.len() * 16
     }
 
     /// What [`Data::chunks`] and [`Data::starts`] gave, put back.
-    pub(crate) fn restore(chunks: Vec<Chunk>, starts: Vec<(i64, i64)>) -> Self {
-        let mut data = Self { closed: chunks, starts, ..Self::default() };
-        data.reopen();
-        let newest = data.open.as_ref().and_then(|open| open.snapshot().iter().last());
-        data.tail = newest.map(|(time_ms, value)| {
-            let start_ms = data.starts.last().map_or(0, |(_, start)| *start);
-            Tail { time_ms, value, start_ms }
+    pub(crate) fn restore(mut chunks: Vec<Chunk>, starts: Vec<(i64, i64)>) -> Self {
+        let mut data = Self { starts, ..Self::default() };
+        let newest = chunks.pop();
+        data.set_closed(chunks);
+        data.reopen(newest);
+        let start_ms = data.starts.last().map_or(0, |(_, start)| *start);
+        data.tail = data.open.as_ref().map(|open| Tail {
+            time_ms: open.last_ms(),
+            value: open.last_value(),
+            start_ms,
         });
         data
     }
@@ -243,10 +342,10 @@ fn with(chunk: &Chunk, time_ms: i64, value: &SampleValue) -> Vec<Chunk> {
     let position = samples.partition_point(|(time, _)| *time < time_ms);
     samples.insert(position, (time_ms, value.clone()));
     if samples.len() <= usize::from(MAX_SAMPLES) {
-        return chunk::encode(&samples);
+        return chunk::encode(samples);
     }
-    let (older, newer) = samples.split_at(samples.len() / 2);
-    [older, newer].into_iter().flat_map(chunk::encode).collect()
+    let newer = samples.split_off(samples.len() / 2);
+    [samples, newer].into_iter().flat_map(chunk::encode).collect()
 }
 
 #[cfg(test)]

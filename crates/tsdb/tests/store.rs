@@ -23,8 +23,13 @@ fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::at_ns(NOW as u64 * 1_000_000))
 }
 
+/// The log in the folder itself, the blocks in one within.
+fn config(dir: &TempDir) -> Config {
+    Config::new(dir.path(), dir.path().join("blocks"))
+}
+
 fn open(dir: &TempDir) -> Tsdb {
-    Tsdb::open(Config::new(dir.path()), clock()).unwrap()
+    Tsdb::open(config(dir), clock()).unwrap()
 }
 
 fn labels(name: &str, job: &str) -> Labels {
@@ -272,7 +277,7 @@ fn a_delta_histogram_whose_buckets_change_begins_anew_as_a_whole() {
 #[test]
 fn limits_refuse_clearly() {
     let dir = TempDir::new().unwrap();
-    let config = Config { max_series: 2, ..Config::new(dir.path()) };
+    let config = Config { max_series: 2, ..config(&dir) };
     let store = Tsdb::open(config, clock()).unwrap();
     let appended = append(&store, (0..5).map(|job| float("up", &format!("{job}"), NOW, 1.0)).collect());
     assert_eq!((appended.points, reasons(&appended)), (2, vec![("series_limit", 3)]));
@@ -281,26 +286,41 @@ fn limits_refuse_clearly() {
 }
 
 #[test]
-fn a_full_store_drops_its_oldest_and_then_refuses() {
+fn a_store_that_is_nearly_full_seals_early_and_loses_nothing() {
     let dir = TempDir::new().unwrap();
     let clock = clock();
-    let config = Config { memory_bytes: 200_000, ..Config::new(dir.path()) };
+    let config = Config { memory_bytes: 200_000, ..config(&dir) };
     let store = Tsdb::open(config, Arc::clone(&clock) as _).unwrap();
     // Values without a pattern, so that they take room.
-    let noise = |step: i64| f64::from_bits((step as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let noise = |step: i64| f64::from((step as u32).wrapping_mul(0x9e37_79b9)) + 0.1;
     let mut time_ms = NOW;
+    let mut expected = BTreeMap::<String, Vec<(i64, u64)>>::new();
     for step in 0..2_000 {
         time_ms += 60_000;
         clock.set_ns(time_ms as u64 * 1_000_000);
-        let points =
+        let points: Vec<DataPoint> =
             (0..20).map(|job| float("up", &format!("{job}"), time_ms, noise(step * 20 + job))).collect();
-        assert_eq!(append(&store, points).points, 20);
+        for point in &points {
+            let SampleValue::Float(value) = point.samples[0].value else { unreachable!() };
+            let samples = expected.entry(point.samples[0].labels.to_string()).or_default();
+            samples.push((time_ms, value.to_bits()));
+        }
+        match store.append(&batch(points.clone())) {
+            Ok(appended) => assert_eq!(appended.points, 20),
+            Err(Error::Full { limit: 200_000, .. }) => {
+                store.maintain().unwrap();
+                assert_eq!(append(&store, points).points, 20);
+            }
+            Err(error) => panic!("{error}"),
+        }
     }
     let stats = store.stats();
-    assert!(stats.head_bytes <= 200_000 && stats.min_time_ms > NOW && stats.head_items > 1_000, "{stats:?}");
-    // All of one moment: there is nothing old to drop.
+    assert!(stats.head_bytes <= 200_000 && stats.min_time_ms > NOW && stats.blocks > 0, "{stats:?}");
+    assert_eq!(all(&store), expected);
+    // All of one moment: there is nothing old to seal.
     let fill = (0..10_000).map(|job| float("many", &format!("{job}"), time_ms, 1.0)).collect();
     append(&store, fill);
+    store.maintain().unwrap();
     assert!(matches!(
         store.append(&batch(vec![float("up", "0", time_ms + 1, 1.0)])),
         Err(Error::Full { limit: 200_000, .. })
@@ -311,8 +331,8 @@ fn a_full_store_drops_its_oldest_and_then_refuses() {
 fn old_samples_go_with_their_series_and_exemplars() {
     let dir = TempDir::new().unwrap();
     let clock = clock();
-    let config = Config { retention_age: Duration::from_hours(1), ..Config::new(dir.path()) };
-    let store = Tsdb::open(config, Arc::clone(&clock) as _).unwrap();
+    let brief = || Config { retention_age: Duration::from_hours(1), ..config(&dir) };
+    let store = Tsdb::open(brief(), Arc::clone(&clock) as _).unwrap();
     let mut with_exemplar = float("family", "a", NOW, 1.0);
     with_exemplar.samples[0].exemplars =
         vec![Exemplar { labels: [("trace_id", "t")].into_iter().collect(), value: 1.0, time_ms: NOW }];
@@ -323,11 +343,10 @@ fn old_samples_go_with_their_series_and_exemplars() {
     store.maintain().unwrap();
     let stats = store.stats();
     assert_eq!((stats.series, stats.head_items, stats.exemplars), (1, 1, 0));
-    assert_eq!(store.label_values("job", &[], MsRange::ALL), ["b"]);
+    assert_eq!(store.label_values("job", &[], MsRange::ALL).unwrap(), ["b"]);
     assert!(store.metadata(None).is_empty(), "no series of the family is left");
     drop(store);
-    let config = Config { retention_age: Duration::from_hours(1), ..Config::new(dir.path()) };
-    let again = Tsdb::open(config, clock as _).unwrap();
+    let again = Tsdb::open(brief(), clock as _).unwrap();
     again.maintain().unwrap();
     assert_eq!(again.stats().series, 1);
 }
@@ -430,14 +449,14 @@ fn a_damaged_checkpoint_is_reported_and_the_rest_is_read() {
     let series = open(&dir).stats().series;
     assert!((10..50).contains(&series), "{series}");
     std::fs::write(&path, b"something else").unwrap();
-    let refused = Tsdb::open(Config::new(dir.path()), clock()).unwrap_err();
+    let refused = Tsdb::open(config(&dir), clock()).unwrap_err();
     assert!(refused.to_string().ends_with("is not a checkpoint of a known version"), "{refused}");
 }
 
 #[test]
 fn the_log_stays_short_by_itself() {
     let dir = TempDir::new().unwrap();
-    let store = Tsdb::open(Config { checkpoint_bytes: 20_000, ..Config::new(dir.path()) }, clock()).unwrap();
+    let store = Tsdb::open(Config { checkpoint_bytes: 20_000, ..config(&dir) }, clock()).unwrap();
     let mut time_ms = NOW - 500_000;
     for _ in 0..200 {
         time_ms += 1_000;
@@ -468,10 +487,10 @@ fn labels_and_series_within_a_range() {
     append(&store, vec![float("old", "a", NOW - 500_000, 1.0), float("new", "b", NOW, 1.0)]);
     let recent = MsRange { start_ms: NOW - 1000, end_ms: NOW };
     let any_job = vec![Matcher::new("job", MatchOp::NotEqual, "").unwrap()];
-    assert_eq!(store.label_values("__name__", &[], recent), ["new"]);
-    assert_eq!(store.label_values("__name__", &[], MsRange::ALL), ["new", "old"]);
-    assert_eq!(store.label_names(&[], recent), ["__name__", "job"]);
-    assert_eq!(store.series(&[any_job.clone(), any_job], recent), [labels("new", "b")]);
+    assert_eq!(store.label_values("__name__", &[], recent).unwrap(), ["new"]);
+    assert_eq!(store.label_values("__name__", &[], MsRange::ALL).unwrap(), ["new", "old"]);
+    assert_eq!(store.label_names(&[], recent).unwrap(), ["__name__", "job"]);
+    assert_eq!(store.series(&[any_job.clone(), any_job], recent).unwrap(), [labels("new", "b")]);
     let stats = store.index_stats(1);
     assert_eq!(stats.label_pairs, 4);
     assert_eq!(stats.values_by_label, [("__name__".to_owned(), 2)]);
@@ -482,6 +501,9 @@ fn copy(dir: &TempDir) -> TempDir {
     let copy = TempDir::new().unwrap();
     for entry in std::fs::read_dir(dir.path()).unwrap() {
         let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            continue;
+        }
         std::fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
     }
     copy

@@ -13,7 +13,11 @@ pub(super) async fn names(State(context): State<Context>, params: Params) -> Res
     let (limit, range) = (params.limit()?, params.range()?);
     let sets = params.matches().map_err(ApiError::bad_data)?;
     let metrics = context.metrics;
-    let names = context.pool.run(move || metrics.label_names(&sets, range)).await?;
+    let names = context
+        .pool
+        .run(move || metrics.label_names(&sets, range))
+        .await?
+        .map_err(|error| ApiError::internal(&error))?;
     Ok(texts(names, limit))
 }
 
@@ -29,7 +33,11 @@ pub(super) async fn values(
     let (limit, range) = (params.limit()?, params.range()?);
     let sets = params.matches().map_err(ApiError::bad_data)?;
     let metrics = context.metrics;
-    let values = context.pool.run(move || metrics.label_values(&name, &sets, range)).await?;
+    let values = context
+        .pool
+        .run(move || metrics.label_values(&name, &sets, range))
+        .await?
+        .map_err(|error| ApiError::internal(&error))?;
     Ok(texts(values, limit))
 }
 
@@ -53,16 +61,17 @@ pub(super) async fn series(State(context): State<Context>, params: Params) -> Re
     let (data, truncated) = context
         .pool
         .run(move || {
-            let mut series = metrics.series(&sets, range);
+            let mut series = metrics.series(&sets, range)?;
             let truncated = limit > 0 && series.len() > limit;
             if truncated {
                 series.truncate(limit);
             }
             let mut data = String::new();
             json::list(&mut data, &series, json::labels);
-            (data, truncated)
+            Ok::<_, tsdb::Error>((data, truncated))
         })
-        .await?;
+        .await?
+        .map_err(|error| ApiError::internal(&error))?;
     Ok(Answer::new(data).warn(truncated.then_some(TRUNCATED)))
 }
 

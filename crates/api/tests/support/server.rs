@@ -77,7 +77,11 @@ impl Server {
             traces: Arc::new(tracestore::TraceStore::open(traces, Arc::clone(&clock)).unwrap()),
             logs: Arc::new(logstore::LogStore::open(logs, Arc::clone(&clock)).unwrap()),
             metrics: Arc::new(
-                tsdb::Tsdb::open(tsdb::Config::new(path("wal/metrics")), Arc::clone(&clock)).unwrap(),
+                tsdb::Tsdb::open(
+                    tsdb::Config::new(path("wal/metrics"), path("blocks/metrics")),
+                    Arc::clone(&clock),
+                )
+                .unwrap(),
             ),
             pool,
             started_ns: clock.now_ns(),

@@ -68,7 +68,11 @@ impl Door {
             traces: Arc::new(tracestore::TraceStore::open(traces, clock.clone()).unwrap()),
             logs: Arc::new(logstore::LogStore::open(logs, clock.clone()).unwrap()),
             metrics: Arc::new(
-                tsdb::Tsdb::open(tsdb::Config::new(path("metrics-wal")), clock.clone()).unwrap(),
+                tsdb::Tsdb::open(
+                    tsdb::Config::new(path("metrics-wal"), path("metrics-blocks")),
+                    clock.clone(),
+                )
+                .unwrap(),
             ),
         };
         let registry = Registry::new();

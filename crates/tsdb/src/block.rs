@@ -1,0 +1,265 @@
+//! Blocks: samples of a time range on the disk, in the format of Prometheus' TSDB, so that Prometheus, promtool, Thanos
+//! and Mimir read what is written here, and what they wrote is read.
+//!
+//! A block is a directory that is named by a ULID: `meta.json`, `index`, `chunks/000001` …, `tombstones`. Of these only
+//! the tombstones and their number in `meta.json` ever change.
+
+mod compact;
+mod crc;
+mod directory;
+mod index;
+mod index_writer;
+mod mapping;
+mod meta;
+mod segments;
+mod tombstones;
+mod write;
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use model::{Labels, Matcher};
+use parking_lot::RwLock;
+use promql::storage::MsRange;
+use ulid::Ulid;
+
+pub(crate) use compact::{compact, plan, ranges};
+pub(crate) use directory::{Directory, Ids, sort as directory_sort};
+pub(crate) use mapping::Mapping;
+pub(crate) use meta::Meta;
+pub(crate) use write::BlockWriter;
+
+use self::index::Index;
+use self::segments::Segments;
+use self::tombstones::Tombstones;
+use crate::chunk::Chunk;
+use crate::intervals::Intervals;
+use crate::postings::{self, Postings as _};
+use crate::{Error, Result};
+
+const META_FILE: &str = "meta.json";
+const INDEX_FILE: &str = "index";
+const CHUNKS_DIR: &str = "chunks";
+
+/// A block that is open.
+#[derive(Debug)]
+pub(crate) struct Block {
+    path: PathBuf,
+    index: Index,
+    segments: Segments,
+    state: RwLock<State>,
+}
+
+/// What deleting changes.
+#[derive(Debug)]
+struct State {
+    meta: Arc<Meta>,
+    tombstones: Arc<Tombstones>,
+}
+
+/// A series of a block with the chunks that were asked for.
+#[derive(Debug)]
+pub(crate) struct BlockSeries {
+    pub(crate) labels: Labels,
+    /// By time. In our blocks they do not overlap.
+    pub(crate) chunks: Vec<Chunk>,
+    pub(crate) deleted: Intervals,
+}
+
+impl Block {
+    /// Opens the block of a directory, whose name is its identifier.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let meta_path = path.join(META_FILE);
+        let text = fs::read(&meta_path).map_err(Error::io("read", &meta_path))?;
+        let damaged = |reason: String| Error::Damaged { path: meta_path.clone(), reason };
+        let meta: Meta = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
+        if meta.version != meta::VERSION {
+            return Err(damaged(format!("version {} of blocks is not known", meta.version)));
+        }
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if Ulid::from_string(name).is_ok_and(|id| id != meta.ulid) {
+            return Err(damaged(format!("it is of block {}", meta.ulid)));
+        }
+        if meta.min_time > meta.max_time {
+            return Err(damaged("it ends before it begins".to_owned()));
+        }
+        let state = State { meta: Arc::new(meta), tombstones: Arc::new(Tombstones::read(path)?) };
+        Ok(Self {
+            index: Index::open(&path.join(INDEX_FILE))?,
+            segments: Segments::open(&path.join(CHUNKS_DIR))?,
+            state: RwLock::new(state),
+            path: path.to_owned(),
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn meta(&self) -> Arc<Meta> {
+        Arc::clone(&self.state.read().meta)
+    }
+
+    /// Bytes of its large files.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.index.bytes() + self.segments.bytes()
+    }
+
+    /// Whether it may have a sample in a range.
+    pub(crate) fn overlaps(&self, range: MsRange) -> bool {
+        let meta = self.meta();
+        range.overlaps(meta.min_time, meta.max_time.saturating_sub(1))
+    }
+
+    /// Series that satisfy every matcher, with the chunks that overlap a range, by labels. Those without one are left
+    /// out.
+    pub(crate) fn select(&self, matchers: &[Matcher], range: MsRange) -> Result<Vec<BlockSeries>> {
+        let tombstones = Arc::clone(&self.state.read().tombstones);
+        let found = postings::select(&self.index, matchers);
+        let mut selected = Vec::with_capacity(found.len());
+        for number in found {
+            selected.extend(self.series(number, range, &tombstones)?);
+        }
+        Ok(selected)
+    }
+
+    fn series(&self, number: u32, range: MsRange, tombstones: &Tombstones) -> Result<Option<BlockSeries>> {
+        let entry = self.index.series(number)?;
+        let deleted = tombstones.of(number);
+        let mut chunks = Vec::new();
+        for chunk in &entry.chunks {
+            let gone = deleted.is_some_and(|deleted| deleted.covers(chunk.first_ms, chunk.last_ms));
+            if !gone && range.overlaps(chunk.first_ms, chunk.last_ms) {
+                chunks.push(self.segments.chunk(chunk.at, chunk.first_ms, chunk.last_ms)?);
+            }
+        }
+        if chunks.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(BlockSeries { labels: entry.labels, chunks, deleted: deleted.cloned().unwrap_or_default() }))
+    }
+
+    /// Every series in order, for who reads the block from begin to end.
+    pub(crate) fn all(&self) -> impl Iterator<Item = Result<BlockSeries>> + '_ {
+        let tombstones = Arc::clone(&self.state.read().tombstones);
+        self.index
+            .all()
+            .into_iter()
+            .filter_map(move |number| self.series(number, MsRange::ALL, &tombstones).transpose())
+    }
+
+    /// Texts of all labels, sorted.
+    pub(crate) fn symbols(&self) -> impl Iterator<Item = &str> {
+        self.index.symbols()
+    }
+
+    /// Labels of the series that satisfy every matcher and have a chunk in a range, sorted.
+    pub(crate) fn labels(&self, matchers: &[Matcher], range: MsRange) -> Result<Vec<Labels>> {
+        let tombstones = Arc::clone(&self.state.read().tombstones);
+        let mut found = Vec::new();
+        for number in postings::select(&self.index, matchers) {
+            let entry = self.index.series(number)?;
+            let deleted = tombstones.of(number);
+            let stays = entry.chunks.iter().any(|chunk| {
+                range.overlaps(chunk.first_ms, chunk.last_ms)
+                    && !deleted.is_some_and(|deleted| deleted.covers(chunk.first_ms, chunk.last_ms))
+            });
+            if stays {
+                found.push(entry.labels);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Adds the label names of the series that satisfy every matcher; of all series if there is none.
+    pub(crate) fn label_names(&self, matchers: &[Matcher], found: &mut BTreeSet<String>) -> Result<()> {
+        if matchers.is_empty() {
+            found.extend(self.index.label_names().map(str::to_owned));
+            return Ok(());
+        }
+        for number in postings::select(&self.index, matchers) {
+            for (name, _) in self.index.series(number)?.labels.iter() {
+                if !found.contains(name) {
+                    found.insert(name.to_owned());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the values of a label in the series that satisfy every matcher; in all series if there is none.
+    pub(crate) fn label_values(
+        &self,
+        name: &str,
+        matchers: &[Matcher],
+        found: &mut BTreeSet<String>,
+    ) -> Result<()> {
+        if matchers.is_empty() {
+            found.extend(self.index.label_values(name).map(str::to_owned));
+            return Ok(());
+        }
+        for number in postings::select(&self.index, matchers) {
+            let value = self.index.label(number, name)?;
+            if !value.is_empty() && !found.contains(value) {
+                found.insert(value.to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes the times from the first to the last, both included, of the series that satisfy every matcher.
+    pub(crate) fn delete(&self, matchers: &[Matcher], first_ms: i64, last_ms: i64) -> Result<()> {
+        let mut state = self.state.write();
+        let mut tombstones = Tombstones::clone(&state.tombstones);
+        for number in postings::select(&self.index, matchers) {
+            let entry = self.index.series(number)?;
+            let bounds = entry.chunks.first().zip(entry.chunks.last());
+            let Some((first, last)) = bounds.map(|(first, last)| (first.first_ms, last.last_ms)) else {
+                continue;
+            };
+            if first_ms <= last && last_ms >= first {
+                tombstones.add(number, first_ms.max(first), last_ms.min(last));
+            }
+        }
+        if tombstones == *state.tombstones {
+            return Ok(());
+        }
+        tombstones.write(&self.path)?;
+        let mut meta = Meta::clone(&state.meta);
+        meta.stats.num_tombstones = tombstones.len();
+        write_meta(&self.path, &meta)?;
+        *state = State { meta: Arc::new(meta), tombstones: Arc::new(tombstones) };
+        Ok(())
+    }
+
+    /// Whether something was deleted from it that is still there.
+    pub(crate) fn has_tombstones(&self) -> bool {
+        !self.state.read().tombstones.is_empty()
+    }
+}
+
+/// Writes `meta.json` in place of the one before.
+fn write_meta(block: &Path, meta: &Meta) -> Result<()> {
+    let (path, temporary) = (block.join(META_FILE), block.join(format!("{META_FILE}.tmp")));
+    let write = || {
+        let mut file = File::create(&temporary)?;
+        // Indented with tabs, as Prometheus has it, so that people can read it.
+        let formatter = serde_json::ser::PrettyFormatter::with_indent(b"\t");
+        let mut text = Vec::new();
+        let mut serializer = serde_json::Serializer::with_formatter(&mut text, formatter);
+        serde::Serialize::serialize(meta, &mut serializer)?;
+        file.write_all(&text)?;
+        file.sync_all()?;
+        fs::rename(&temporary, &path)
+    };
+    write().map_err(Error::io("write", &path))?;
+    sync_dir(block)
+}
+
+/// Forces a directory's entries to the disk.
+fn sync_dir(path: &Path) -> Result<()> {
+    File::open(path).and_then(|directory| directory.sync_all()).map_err(Error::io("sync", path))
+}

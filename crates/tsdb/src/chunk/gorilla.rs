@@ -1,0 +1,95 @@
+//! A double as the difference to the one before, after Pelkonen et al., "Gorilla: a fast, scalable, in-memory time
+//! series database" (VLDB 2015): the bits that changed, in a window that is kept while it fits.
+
+use super::bits::{BitReader, BitWriter};
+
+/// Says that no window of meaningful bits has been set yet.
+const NO_WINDOW: u8 = u8::MAX;
+
+/// The last value and the window of its bits.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Xor {
+    pub(super) value: u64,
+    leading: u8,
+    trailing: u8,
+}
+
+impl Default for Xor {
+    fn default() -> Self {
+        Self { value: 0, leading: NO_WINDOW, trailing: 0 }
+    }
+}
+
+impl Xor {
+    /// Begins with a value, which is written in full elsewhere.
+    pub(super) fn at(value: f64) -> Self {
+        Self { value: value.to_bits(), ..Self::default() }
+    }
+
+    pub(super) fn get(&self) -> f64 {
+        f64::from_bits(self.value)
+    }
+
+    #[inline]
+    pub(super) fn write(&mut self, bits: &mut BitWriter, value: f64) {
+        let value = value.to_bits();
+        let changed = value ^ self.value;
+        self.value = value;
+        if changed == 0 {
+            bits.bit(false);
+            return;
+        }
+        // Five bits hold the leading zeros.
+        let leading = changed.leading_zeros().min(31) as u8;
+        let trailing = changed.trailing_zeros() as u8;
+        if self.leading != NO_WINDOW && leading >= self.leading && trailing >= self.trailing {
+            bits.bits(0b10, 2);
+            bits.bits(changed >> self.trailing, u32::from(64 - self.leading - self.trailing));
+            return;
+        }
+        (self.leading, self.trailing) = (leading, trailing);
+        let meaningful = 64 - leading - trailing;
+        // 64 becomes 0 in six bits; there are never no meaningful bits.
+        let window = 0b11 << 11 | u64::from(leading) << 6 | u64::from(meaningful & 63);
+        bits.bits(window, 13);
+        bits.bits(changed >> trailing, u32::from(meaningful));
+    }
+
+    #[inline]
+    pub(super) fn read(&mut self, bits: &mut BitReader<'_>) -> Option<f64> {
+        match bits.ones(2)? {
+            0 => {}
+            1 => self.read_in_window(bits)?,
+            _ => {
+                self.read_window(bits)?;
+                self.read_in_window(bits)?;
+            }
+        }
+        Some(self.get())
+    }
+
+    /// Reads a new window.
+    pub(super) fn read_window(&mut self, bits: &mut BitReader<'_>) -> Option<()> {
+        let window = bits.bits(11)?;
+        let leading = (window >> 6) as u8;
+        let meaningful = match (window & 63) as u8 {
+            0 => 64,
+            meaningful => meaningful,
+        };
+        self.trailing = 64_u8.checked_sub(leading + meaningful)?;
+        self.leading = leading;
+        Some(())
+    }
+
+    /// Reads bits of the window that is set.
+    #[inline]
+    pub(super) fn read_in_window(&mut self, bits: &mut BitReader<'_>) -> Option<()> {
+        if self.leading == NO_WINDOW {
+            // Nothing says how many bits follow; Prometheus takes all.
+            (self.leading, self.trailing) = (0, 0);
+        }
+        let changed = bits.bits(u32::from(64 - self.leading - self.trailing))?;
+        self.value ^= changed << self.trailing;
+        Some(())
+    }
+}

@@ -1,0 +1,124 @@
+//! Chunks of one series from several places, as one series: by time, each time once, without what was deleted.
+
+use model::SampleValue;
+
+use crate::chunk::{self, Chunk};
+use crate::intervals::Intervals;
+
+/// Sorts chunks by time. Returns whether some of them overlap.
+pub(crate) fn sort(chunks: &mut [Chunk]) -> bool {
+    let overlap = |chunks: &[Chunk]| chunks.windows(2).any(|pair| pair[1].first_ms <= pair[0].last_ms);
+    if !overlap(chunks) {
+        return false;
+    }
+    chunks.sort_by_key(|chunk| (chunk.first_ms, chunk.last_ms));
+    overlap(chunks)
+}
+
+/// Chunks by time of which none overlaps another, and without a deleted sample. Those that neither overlap nor lost a
+/// sample stay as they are.
+pub(crate) fn tidy(mut chunks: Vec<Chunk>, deleted: &Intervals) -> Vec<Chunk> {
+    chunks.retain(|chunk| !deleted.covers(chunk.first_ms, chunk.last_ms));
+    let overlap = sort(&mut chunks);
+    let touched = |chunk: &Chunk| deleted.touches(chunk.first_ms, chunk.last_ms);
+    if !overlap && !chunks.iter().any(touched) {
+        return chunks;
+    }
+    let mut tidied = Vec::with_capacity(chunks.len());
+    let mut group: Vec<Chunk> = Vec::new();
+    let mut group_end = i64::MIN;
+    for chunk in chunks {
+        if !group.is_empty() && chunk.first_ms > group_end {
+            flush(&mut group, deleted, &mut tidied);
+        }
+        group_end = if group.is_empty() { chunk.last_ms } else { group_end.max(chunk.last_ms) };
+        group.push(chunk);
+    }
+    flush(&mut group, deleted, &mut tidied);
+    tidied
+}
+
+/// Writes chunks that overlap as ones that do not.
+fn flush(group: &mut Vec<Chunk>, deleted: &Intervals, tidied: &mut Vec<Chunk>) {
+    match group.as_slice() {
+        [] => {}
+        [alone] if !deleted.touches(alone.first_ms, alone.last_ms) => tidied.append(group),
+        _ => {
+            let mut samples = samples(group);
+            samples.retain(|(time_ms, _)| !deleted.contains(*time_ms));
+            tidied.extend(chunk::encode(samples));
+            group.clear();
+        }
+    }
+}
+
+/// The samples of chunks by time; of two of the same time the one of the chunk that comes first stays.
+pub(crate) fn samples(chunks: &[Chunk]) -> Vec<(i64, SampleValue)> {
+    let mut samples: Vec<(i64, SampleValue)> = chunks.iter().flat_map(Chunk::iter).collect();
+    samples.sort_by_key(|(time_ms, _)| *time_ms);
+    samples.dedup_by_key(|(time_ms, _)| *time_ms);
+    samples
+}
+
+/// The part of chunks, which do not overlap, that lies before a time and the part from then on.
+pub(crate) fn split(chunks: Vec<Chunk>, at_ms: i64) -> (Vec<Chunk>, Vec<Chunk>) {
+    let (mut before, mut after) = (Vec::with_capacity(chunks.len()), Vec::new());
+    for chunk in chunks {
+        if chunk.last_ms < at_ms {
+            before.push(chunk);
+        } else if chunk.first_ms >= at_ms {
+            after.push(chunk);
+        } else {
+            let (low, high): (Vec<_>, Vec<_>) = chunk.iter().partition(|(time_ms, _)| *time_ms < at_ms);
+            before.extend(chunk::encode(low));
+            after.extend(chunk::encode(high));
+        }
+    }
+    (before, after)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn chunk_of(times: &[i64], value: f64) -> Vec<Chunk> {
+        chunk::encode(times.iter().map(|time| (*time, SampleValue::Float(value))))
+    }
+
+    fn times(chunks: &[Chunk]) -> Vec<i64> {
+        chunks.iter().flat_map(|chunk| chunk.iter().map(|(time, _)| time).collect::<Vec<_>>()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_tidied_has_each_time_once(
+            parts in prop::collection::vec(prop::collection::btree_set(0..200_i64, 1..30), 1..6),
+            deleted in prop::collection::vec((0..200_i64, 0..20_i64), 0..4),
+            cut in 0..200_i64,
+        ) {
+            let mut intervals = Intervals::default();
+            for (first, length) in &deleted {
+                intervals.add(*first, first + length);
+            }
+            let mut naive = BTreeSet::new();
+            let mut chunks = Vec::new();
+            for (number, part) in parts.iter().enumerate() {
+                let part: Vec<i64> = part.iter().copied().collect();
+                chunks.extend(chunk_of(&part, number as f64));
+                naive.extend(part.iter().filter(|time| !intervals.contains(**time)).copied());
+            }
+            let tidied = tidy(chunks, &intervals);
+            prop_assert!(tidied.windows(2).all(|pair| pair[0].last_ms < pair[1].first_ms));
+            let expected: Vec<i64> = naive.into_iter().collect();
+            prop_assert_eq!(times(&tidied), expected.clone());
+            let (before, after) = split(tidied, cut);
+            let (low, high): (Vec<i64>, Vec<i64>) = expected.into_iter().partition(|time| *time < cut);
+            prop_assert_eq!(times(&before), low);
+            prop_assert_eq!(times(&after), high);
+        }
+    }
+}
