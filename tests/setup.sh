@@ -30,6 +30,47 @@ if ! postgres_bin && may_install; then
 fi
 postgres_bin || missing+=("PostgreSQL server (initdb, postgres): the database tests of users and albums")
 
+# promtool and amtool check rules, configurations and routes. Their packages bring servers along as services, which
+# nobody here wants: they are neither started by the installation nor when the machine starts.
+install_without_services() { # service=package…
+  local policy=/usr/sbin/policy-rc.d made=no pair packages=()
+  # This is what invoke-rc.d asks; 101 is "not allowed". A policy that is there already is somebody's own.
+  if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+    made=yes
+  fi
+  for pair in "$@"; do
+    if [ -d /etc/systemd/system ] && [ ! -e "/etc/systemd/system/${pair%%=*}.service" ]; then
+      ln -s /dev/null "/etc/systemd/system/${pair%%=*}.service"
+    fi
+    packages+=("${pair#*=}")
+  done
+  local status=0
+  install "${packages[@]}" || status=$?
+  for pair in "$@"; do
+    if command -v update-rc.d >/dev/null; then update-rc.d "${pair%%=*}" disable >/dev/null 2>&1 || true; fi
+  done
+  if [ "$made" = yes ]; then rm -f "$policy"; fi
+  return "$status"
+}
+
+if ! command -v promtool >/dev/null && may_install; then
+  echo "setup: installing promtool"
+  install_without_services prometheus=prometheus || true
+fi
+command -v promtool >/dev/null || missing+=("promtool (Debian: prometheus): rules, their unit tests, PromQL in dashboards")
+
+if ! command -v amtool >/dev/null && may_install; then
+  echo "setup: installing amtool"
+  install_without_services prometheus-alertmanager=prometheus-alertmanager || true
+fi
+command -v amtool >/dev/null || missing+=("amtool (Debian: prometheus-alertmanager): the routes of notifications")
+
+# Reads scripts for k6, to find out whether k6 could.
+command -v node >/dev/null || { may_install && install nodejs; } || true
+command -v node >/dev/null || missing+=("Node.js: the syntax of k6's scripts")
+
 # A Python of its own with OpenTelemetry's SDK: a foreign client for the receivers.
 venv="$target/test-python"
 wanted="$(sha256sum tests/python/requirements.txt | cut -d' ' -f1)"
