@@ -6,8 +6,10 @@
 //! - [`mirante`]: the program as a person has it: its commands, what it prints, its demo services; on ports and in a
 //!   folder of its own.
 //! - [`peers`]: the real components as programs, and what to do where one is missing.
+//! - [`files`]: the checks of the real stack's files.
 //! - [`http`]: requests without a runtime.
 
+pub mod files;
 pub mod http;
 pub mod load;
 pub mod mirante;
