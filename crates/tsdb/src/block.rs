@@ -263,3 +263,70 @@ fn write_meta(block: &Path, meta: &Meta) -> Result<()> {
 fn sync_dir(path: &Path) -> Result<()> {
     File::open(path).and_then(|directory| directory.sync_all()).map_err(Error::io("sync", path))
 }
+
+#[cfg(test)]
+mod tests {
+    use model::SampleValue;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::chunk::encode;
+    use crate::postings::tests::{label_sets, matchers};
+
+    fn write(sets: &BTreeSet<Labels>) -> (tempfile::TempDir, Block) {
+        let dir = tempfile::tempdir().unwrap();
+        let (directory, _) = Directory::open(dir.path()).unwrap();
+        let symbols: BTreeSet<&str> =
+            sets.iter().flat_map(Labels::iter).flat_map(|(name, value)| [name, value]).collect();
+        let meta = Meta::of_head(Ids::default().next(5), 0, 100);
+        let mut writer = directory.begin(meta, symbols.into_iter()).unwrap();
+        for (number, labels) in sets.iter().enumerate() {
+            let chunks = encode([(number as i64, SampleValue::Float(number as f64))]);
+            writer.add(&labels.iter().collect::<Vec<_>>(), &chunks).unwrap();
+        }
+        let block = Block::open(&writer.publish().unwrap()).unwrap();
+        (dir, block)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn matchers_find_what_a_look_at_each_series_finds(
+            sets in label_sets(),
+            matchers in prop::collection::vec(matchers(), 1..8),
+        ) {
+            let (_dir, block) = write(&sets);
+            for matchers in matchers {
+                let fits = |labels: &&Labels| matchers.iter().all(|matcher| matcher.matches_labels(labels));
+                let naive: Vec<Labels> = sets.iter().filter(fits).cloned().collect();
+                prop_assert_eq!(&block.labels(&matchers, MsRange::ALL).unwrap(), &naive);
+                let found = block.select(&matchers, MsRange::ALL).unwrap();
+                prop_assert!(found.iter().map(|series| &series.labels).eq(&naive));
+            }
+        }
+    }
+
+    #[test]
+    fn many_values_of_a_label_are_found() {
+        let text = |number: u32| format!("{number:04}");
+        let sets: BTreeSet<Labels> = (0..1000)
+            .map(|number| [("a", text(number).as_str()), ("b", "x")].into_iter().collect())
+            .collect();
+        let (_dir, block) = write(&sets);
+        let find = |op, value: &str| {
+            let matcher = Matcher::new("a", op, value).unwrap();
+            block.labels(&[matcher], MsRange::ALL).unwrap().len()
+        };
+        for number in 0..1000 {
+            assert_eq!(find(model::MatchOp::Equal, &text(number)), 1);
+        }
+        assert_eq!((find(model::MatchOp::Equal, "1000"), find(model::MatchOp::Equal, "0")), (0, 0));
+        assert_eq!(find(model::MatchOp::Regex, "05.."), 100);
+        assert_eq!(find(model::MatchOp::Regex, "0500|0700|x"), 2);
+        assert_eq!(find(model::MatchOp::NotRegex, "0.*"), 0);
+        let mut values = BTreeSet::new();
+        block.label_values("a", &[], &mut values).unwrap();
+        assert_eq!(values.len(), 1000);
+    }
+}
