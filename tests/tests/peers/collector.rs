@@ -54,7 +54,7 @@ fn rand_id() -> [u8; 16] {
 fn traces() -> Result<(), Failed> {
     let pipeline = Pipeline::shared()?;
     let trace_id = request(&pipeline)?;
-    let url = format!("{}/api/traces/{trace_id}", pipeline.mirante.url("jaeger"));
+    let url = format!("{}/api/traces/{trace_id}", pipeline.jaeger.url);
     let services = || {
         let trace = &ask::json(&url)["data"][0];
         let names = trace["processes"].as_object()?.values();
@@ -65,7 +65,7 @@ fn traces() -> Result<(), Failed> {
     };
     ask::until("the trace holds both services", WITHIN, services, || pipeline.collector.last_words())?;
     let tempo = || {
-        ask::json(&format!("{}/api/v2/traces/{trace_id}", pipeline.mirante.url("tempo")))["trace"]
+        ask::json(&format!("{}/api/v2/traces/{trace_id}", pipeline.tempo.url))["trace"]
             .as_object()
             .map(|_| ())
     };
@@ -92,8 +92,7 @@ fn logs() -> Result<(), Failed> {
     let query = format!(
         "{{service_name=\"users\", service_namespace=\"demo\", deployment_environment_name=\"demo\"}} | trace_id=\"{trace_id}\""
     );
-    let url =
-        format!("{}/loki/api/v1/query_range?query={}", pipeline.mirante.url("loki"), ask::escaped(&query));
+    let url = format!("{}/loki/api/v1/query_range?query={}", pipeline.loki.url, ask::escaped(&query));
     let found =
         || ask::json(&url)["data"]["result"].as_array()?.first().map(|stream| stream["stream"].clone());
     let labels: Value =

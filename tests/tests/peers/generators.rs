@@ -60,7 +60,7 @@ fn telemetrygen(pipeline: &Pipeline, signal: &str) -> Result<Peer, Failed> {
 fn traces() -> Result<(), Failed> {
     let pipeline = Pipeline::shared()?;
     let generator = telemetrygen(&pipeline, "traces")?;
-    let url = format!("{}/api/traces?service=telemetrygen&limit=1", pipeline.mirante.url("jaeger"));
+    let url = format!("{}/api/traces?service=telemetrygen&limit=1", pipeline.jaeger.url);
     // The span that it says it makes, and its three children.
     let found = || (ask::json(&url)["data"][0]["spans"].as_array()?.len() >= 4).then_some(());
     ask::until("a trace of telemetrygen", WITHIN, found, || generator.last_words())
@@ -78,8 +78,7 @@ fn logs() -> Result<(), Failed> {
     let pipeline = Pipeline::shared()?;
     let generator = telemetrygen(&pipeline, "logs")?;
     let query = "{service_name=\"telemetrygen\"} | severity_text=\"Warn\"";
-    let url =
-        format!("{}/loki/api/v1/query_range?query={}", pipeline.mirante.url("loki"), ask::escaped(query));
+    let url = format!("{}/loki/api/v1/query_range?query={}", pipeline.loki.url, ask::escaped(query));
     let found = || ask::json(&url)["data"]["result"][0]["values"][0][1].as_str().map(str::to_owned);
     let line = ask::until(query, WITHIN, found, || generator.last_words())?;
     if line.is_empty() { Err("the line is empty".into()) } else { Ok(()) }
@@ -134,8 +133,7 @@ fn made_up_shop() -> Result<(), Failed> {
     ];
     let arguments = ["run", "--quiet", &script.to_string_lossy()];
     let k6 = Peer::start_with(&program("k6-tracing")?, &arguments, &variables, pipeline.dir.path())?;
-    let url =
-        format!("{}/api/v2/search/tag/resource.service.namespace/values", pipeline.mirante.url("tempo"));
+    let url = format!("{}/api/v2/search/tag/resource.service.namespace/values", pipeline.tempo.url);
     let found = || ask::json(&url).to_string().contains("shop").then_some(());
     ask::until("a trace of the shop", WITHIN, found, || ask::json(&url).to_string() + &k6.last_words())
 }

@@ -2,7 +2,7 @@
 //!
 //! Each is a process in the version of `docker-compose.yaml`, as `tests/peers/build.sh` builds it, started with the
 //! repository's own configuration of which only addresses, folders and intervals are replaced ([`tests::peers::ours`]).
-//! Where Tempo, Jaeger and Loki would be stands the embedded engine. Without the programs the cases are listed as ignored;
+//! Where Tempo, Jaeger and Loki would be stands the embedded engine, unless they are at hand. Without the programs the cases are listed as ignored;
 //! with `CI=true` they fail.
 
 mod alerting;
@@ -12,6 +12,7 @@ mod generators;
 mod objectives;
 mod pipeline;
 mod prometheus;
+mod stores;
 
 use std::process::ExitCode;
 
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         objectives::trials(),
         alerting::trials(),
         generators::trials(),
+        stores::trials(),
     ];
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
     pipeline::Pipeline::stop();

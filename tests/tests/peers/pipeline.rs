@@ -1,4 +1,5 @@
-//! The way of the signals: the demo's services → the Collector → the embedded engine and a real Prometheus.
+//! The way of the signals: the demo's services → the Collector → the embedded engine (or the real stores, see
+//! [`crate::stores`]) and a real Prometheus.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -15,6 +16,7 @@ use tests::peers::running::Peer;
 
 use crate::objectives;
 use crate::prometheus::Prometheus;
+use crate::stores::{self, Store};
 
 /// Everything is sent and flushed each second here; the rest is for a busy machine.
 pub(crate) const WITHIN: Duration = Duration::from_secs(60);
@@ -56,7 +58,7 @@ impl Ports {
 
 /// A port that is free now, is given to nobody else of this process, and lies below the range from which the system gives
 /// ports to clients: a program that takes seconds to start still finds it free.
-fn below_clients() -> u16 {
+pub(crate) fn below_clients() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     const RANGE: u16 = 12_000;
     let start = (std::process::id() % u32::from(RANGE)) as u16;
@@ -87,7 +89,10 @@ pub(crate) struct Pipeline {
     _albums: Peer,
     pub(crate) collector: Peer,
     pub(crate) prometheus: Prometheus,
-    pub(crate) mirante: Stack,
+    pub(crate) tempo: Store,
+    pub(crate) jaeger: Store,
+    pub(crate) loki: Store,
+    _mirante: Stack,
     pub(crate) ports: Ports,
     pub(crate) dir: tempfile::TempDir,
 }
@@ -120,14 +125,31 @@ impl Pipeline {
             }
         }
         let mut prometheus = Prometheus::start(dir.path(), &ports)?;
-        let mut collector = collector(dir.path(), &ports, &mirante)?;
+        let mut tempo = stores::tempo(dir.path(), &mirante)?;
+        let mut jaeger = stores::jaeger(dir.path(), &ports, &mirante)?;
+        let mut loki = stores::loki(dir.path(), &mirante)?;
+        prometheus.process.ready(&format!("{}/-/ready", prometheus.url), START)?;
+        tempo.ready("/ready")?;
+        jaeger.ready("/")?;
+        loki.ready("/ready")?;
+        let mut collector = collector(dir.path(), &ports, [&tempo, &jaeger, &loki])?;
         let mut albums = service("albums", dir.path(), &ports)?;
         let mut users = service("users", dir.path(), &ports)?;
-        prometheus.process.ready(&format!("{}/-/ready", prometheus.url), START)?;
         collector.ready(&local(ports.collector_health), START)?;
         albums.ready(&format!("{}/healthz", local(ports.albums)), START)?;
         users.ready(&format!("{}/healthz", local(ports.users)), START)?;
-        Ok(Self { _users: users, _albums: albums, collector, prometheus, mirante, ports, dir })
+        Ok(Self {
+            _users: users,
+            _albums: albums,
+            collector,
+            prometheus,
+            tempo,
+            jaeger,
+            loki,
+            _mirante: mirante,
+            ports,
+            dir,
+        })
     }
 
     /// Address of users.
@@ -136,28 +158,21 @@ impl Pipeline {
     }
 }
 
-/// Our Collector's file, with the embedded engine where Tempo, Jaeger and Loki would be.
-pub(crate) fn collector_file(ports: &Ports, mirante: &Stack) -> Result<Ours, Failed> {
-    let embedded = |part: &str| {
-        let address = mirante.address(part);
-        address.rsplit(':').next().and_then(|port| port.parse().ok()).ok_or("no port")
-    };
-    Ok(Ours::read("infra/otel-collector/config.yaml")?
+/// The Collector with our file.
+fn collector(dir: &Path, ports: &Ports, [tempo, jaeger, loki]: [&Store; 3]) -> Result<Peer, Failed> {
+    let file = dir.join("otel-collector.yaml");
+    Ours::read("infra/otel-collector/config.yaml")?
         .address("0.0.0.0:4317", ports.otlp_grpc)
         .address("0.0.0.0:4318", ports.otlp_http)
         .address("0.0.0.0:13133", ports.collector_health)
         .replace("host: 0.0.0.0", "host: 127.0.0.1")
         .replace("port: 8888", &format!("port: {}", ports.collector_own))
-        .address("tempo:4317", embedded("otlp-grpc")?)
-        .address("jaeger:4317", embedded("otlp-grpc")?)
-        .address("loki:3100", embedded("loki")?)
+        .address("tempo:4317", tempo.receiver)
+        .address("jaeger:4317", jaeger.receiver)
+        .address("loki:3100", loki.receiver)
         .address("prometheus:9090", ports.prometheus)
-        .value("metrics_flush_interval", "1s"))
-}
-
-fn collector(dir: &Path, ports: &Ports, mirante: &Stack) -> Result<Peer, Failed> {
-    let file = dir.join("otel-collector.yaml");
-    collector_file(ports, mirante)?.write(&file)?;
+        .value("metrics_flush_interval", "1s")
+        .write(&file)?;
     Peer::start(&program("otelcol")?, &["--config", &file.to_string_lossy()], dir)
 }
 
