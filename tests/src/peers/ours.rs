@@ -73,6 +73,13 @@ impl Ours {
         })
     }
 
+    /// More lines at its end: what keeps a program on this machine and is no part of our file.
+    #[must_use]
+    pub fn also(mut self, lines: &str) -> Self {
+        self.text += lines;
+        self
+    }
+
     /// Whether a key stands at the beginning of a line.
     pub fn has(&self, key: &str) -> bool {
         self.text

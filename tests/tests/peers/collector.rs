@@ -158,6 +158,9 @@ fn service_graph() -> Result<(), Failed> {
 
 /// Names that the next release drops are warned of; so is what cannot work.
 fn warns_of_nothing() -> Result<(), Failed> {
+    // After each signal has gone through.
+    span_metrics()?;
+    logs()?;
     let pipeline = Pipeline::shared()?;
     let said = pipeline.collector.said();
     let bad: Vec<&str> = said

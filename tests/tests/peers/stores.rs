@@ -45,20 +45,19 @@ pub(crate) fn tempo(dir: &Path, mirante: &Stack) -> Result<Store, Failed> {
     let (api, receiver) = (below_clients(), below_clients());
     let file = dir.join("tempo.yaml");
     Ours::read("infra/tempo/tempo.yaml")?
-        .value("http_listen_port", &api.to_string())
+        .replace(
+            "  http_listen_port: 3200",
+            &format!(
+                "  http_listen_port: {api}\n  grpc_listen_port: {}\n  \
+                 http_listen_address: 127.0.0.1\n  grpc_listen_address: 127.0.0.1",
+                below_clients()
+            ),
+        )
+        .also(&format!("\nmemberlist:\n  bind_addr: [127.0.0.1]\n  bind_port: {}\n", below_clients()))
         .address("0.0.0.0:4317", receiver)
         .replace("/var/tempo", &dir.join("tempo").display().to_string())
         .write(&file)?;
-    let arguments = [
-        format!("-config.file={}", file.display()),
-        "-server.http-listen-address=127.0.0.1".to_owned(),
-        "-server.grpc-listen-address=127.0.0.1".to_owned(),
-        format!("-server.grpc-listen-port={}", below_clients()),
-        "-memberlist.bind-addr=127.0.0.1".to_owned(),
-        format!("-memberlist.bind-port={}", below_clients()),
-    ];
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let process = Peer::start(&program, &arguments, dir)?;
+    let process = Peer::start(&program, &[&format!("-config.file={}", file.display())], dir)?;
     Ok(Store { process: Some(process), url: local(api), receiver })
 }
 
