@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use model::{Histogram, Labels};
 
-use crate::ast::{At, Expr, MatrixSelector, VectorSelector};
+use crate::ast::{At, Expr, MatrixSelector, ValueType, VectorSelector};
 use crate::storage::{MsRange, Point, PointValue, Series, Storage};
 
 /// What a query may do.
@@ -35,6 +35,9 @@ pub enum Error<E: std::error::Error + 'static> {
     /// A range query of what has no value at each step.
     #[error("invalid expression type {0:?} for range query, must be Scalar or instant Vector")]
     RangeType(&'static str),
+    /// What the engine does not evaluate yet.
+    #[error("{0} are not supported yet: selectors only")]
+    Unsupported(&'static str),
     /// Whoever asked does not wait any more.
     #[error("query was canceled in query execution")]
     Canceled,
@@ -92,8 +95,8 @@ pub fn instant<S: Storage>(
     is_canceled: &dyn Fn() -> bool,
 ) -> Result<Value, Error<S::Error>> {
     match expr.inner() {
-        Expr::Number(number) => Ok(Value::Scalar(time_ms, *number)),
-        Expr::String(text) => Ok(Value::String(time_ms, text.clone())),
+        Expr::Number(number) => Ok(Value::Scalar(time_ms, number.value)),
+        Expr::String(text) => Ok(Value::String(time_ms, text.value.clone())),
         Expr::Vector(selector) => {
             let steps = Steps { start_ms: time_ms, end_ms: time_ms, step_ms: 1 };
             let matrix = vector(storage, selector, steps, limits, is_canceled)?;
@@ -107,7 +110,7 @@ pub fn instant<S: Storage>(
             Ok(Value::Vector(time_ms, samples.collect()))
         }
         Expr::Matrix(selector) => matrix(storage, selector, time_ms, limits, is_canceled).map(Value::Matrix),
-        Expr::Paren(_) => Ok(Value::Matrix(Vec::new())),
+        other => Err(Error::Unsupported(unsupported(other))),
     }
 }
 
@@ -121,12 +124,38 @@ pub fn range<S: Storage>(
 ) -> Result<Vec<SeriesPoints>, Error<S::Error>> {
     match expr.inner() {
         Expr::Number(number) => {
-            let floats = steps.times().map(|time_ms| (time_ms, *number)).collect();
+            let floats = steps.times().map(|time_ms| (time_ms, number.value)).collect();
             Ok(vec![SeriesPoints { floats, ..SeriesPoints::default() }])
         }
         Expr::Vector(selector) => vector(storage, selector, steps, limits, is_canceled),
-        other => Err(Error::RangeType(other.type_name())),
+        other if !matches!(other.value_type(), ValueType::Scalar | ValueType::Vector) => {
+            Err(Error::RangeType(other.type_name()))
+        }
+        other => Err(Error::Unsupported(unsupported(other))),
     }
+}
+
+/// What is in an expression that is not evaluated yet.
+fn unsupported(expr: &Expr) -> &'static str {
+    match expr {
+        Expr::Subquery(_) => "subqueries",
+        Expr::Unary(_) => "unary operators",
+        Expr::Binary(_) => "binary operators",
+        Expr::Aggregate(_) => "aggregations",
+        Expr::Call(_) => "functions",
+        _ => "such expressions",
+    }
+}
+
+/// Modifiers of a selector that are not evaluated yet.
+fn plain<E: std::error::Error>(selector: &VectorSelector) -> Result<(), Error<E>> {
+    if selector.extension.is_some() {
+        return Err(Error::Unsupported("anchored and smoothed modifiers"));
+    }
+    if selector.offset_expr.is_some() {
+        return Err(Error::Unsupported("reckoned durations"));
+    }
+    Ok(())
 }
 
 /// The times of a range query.
@@ -166,6 +195,7 @@ fn vector<S: Storage>(
     limits: Limits,
     is_canceled: &dyn Fn() -> bool,
 ) -> Result<Vec<SeriesPoints>, Error<S::Error>> {
+    plain(selector)?;
     let offset_ms = selector.offset_ms;
     let fixed = selector.at.map(|at| steps.resolve(at));
     let reference = |time_ms: i64| fixed.unwrap_or(time_ms).saturating_sub(offset_ms);
@@ -209,6 +239,10 @@ fn matrix<S: Storage>(
     limits: Limits,
     is_canceled: &dyn Fn() -> bool,
 ) -> Result<Vec<SeriesPoints>, Error<S::Error>> {
+    plain(&selector.vector)?;
+    if selector.range_expr.is_some() {
+        return Err(Error::Unsupported("reckoned durations"));
+    }
     let steps = Steps { start_ms: time_ms, end_ms: time_ms, step_ms: 1 };
     let end_ms = selector.vector.at.map_or(time_ms, |at| steps.resolve(at));
     let end_ms = end_ms.saturating_sub(selector.vector.offset_ms);

@@ -18,8 +18,6 @@ pub struct ParseError {
     pub span: Span,
     /// What is wrong there.
     pub message: String,
-    /// The query is right as far as that is known, but uses what is not there yet.
-    pub unsupported: bool,
     position: Position,
 }
 
@@ -39,7 +37,7 @@ impl ParseError {
             let (line, last) = lines.enumerate().last().unwrap_or((0, before));
             Position::Known { line: line + 1, column: last.len() + 1 }
         };
-        Self { span, message: message.into(), unsupported: false, position }
+        Self { span, message: message.into(), position }
     }
 }
 

@@ -1,21 +1,30 @@
 //! PromQL over a storage trait: no I/O, no clock, no store.
 //!
-//! For now selectors with their modifiers, numbers and texts; what the language has more is recognised and refused.
+//! The whole language is read, checked and printed; what is evaluated for now are selectors with their modifiers, numbers
+//! and texts.
 //!
-//! - [`parse`] and [`parse_selector`]: text to [`Expr`].
+//! - [`parse`] and [`parse_selector`]: text to [`Expr`], with Prometheus' errors and their places; `Display` of an
+//!   [`Expr`] is the way back.
+//! - [`functions`]: names and types.
 //! - [`storage`]: what a query needs of a store.
 //! - [`engine`]: an expression at one time, or at many.
 
 mod ast;
+mod check;
 mod duration;
 pub mod engine;
 mod error;
+pub mod functions;
 mod lexer;
 mod parser;
+mod print;
 pub mod storage;
 mod text;
 
-pub use ast::{At, Expr, MatrixSelector, VectorSelector};
+pub use ast::{
+    Aggregate, AggregateOp, At, Binary, BinaryOp, Call, Cardinality, DurationExpr, Expr, Extension, Matching,
+    MatrixSelector, NumberLiteral, Paren, StringLiteral, Subquery, Unary, ValueType, VectorSelector,
+};
 pub use duration::{format_duration, parse_duration};
 pub use error::{ParseError, Span};
 pub use parser::{parse, parse_selector};

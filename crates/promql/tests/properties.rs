@@ -8,10 +8,63 @@ use promql::{At, Expr, parse, parse_selector};
 use proptest::prelude::*;
 
 /// Pieces that queries are made of, so that many of them get far.
-const PIECES: [&str; 44] = [
-    "up", "sum", "rate", "by", "offset", "start", "end", "step", "inf", "nan", "bool", "on", "{", "}", "(",
-    ")", "[", "]", ":", ",", "=", "!=", "=~", "!~", "==", "<", "+", "-", "*", "^", "@", "\"a\"", "'b\\n'",
-    "`c`", "\"\\x4", "5m", "1h30m", "0x1F", ".5e3", "1_0", " ", "\n", "#", "ä",
+const PIECES: [&str; 56] = [
+    "rate",
+    "topk",
+    "without",
+    "group_left",
+    "ignoring",
+    "and",
+    "anchored",
+    "step()",
+    "min_of",
+    "fill",
+    "/",
+    "[5m:1m]",
+    "up",
+    "sum",
+    "rate",
+    "by",
+    "offset",
+    "start",
+    "end",
+    "step",
+    "inf",
+    "nan",
+    "bool",
+    "on",
+    "{",
+    "}",
+    "(",
+    ")",
+    "[",
+    "]",
+    ":",
+    ",",
+    "=",
+    "!=",
+    "=~",
+    "!~",
+    "==",
+    "<",
+    "+",
+    "-",
+    "*",
+    "^",
+    "@",
+    "\"a\"",
+    "'b\\n'",
+    "`c`",
+    "\"\\x4",
+    "5m",
+    "1h30m",
+    "0x1F",
+    ".5e3",
+    "1_0",
+    " ",
+    "\n",
+    "#",
+    "ä",
 ];
 
 fn check(query: &str) -> Result<(), TestCaseError> {
@@ -21,6 +74,11 @@ fn check(query: &str) -> Result<(), TestCaseError> {
             "{query:?}: {error:?}"
         );
         prop_assert!(error.to_string().contains(": parse error: "));
+    }
+    if let Ok(expr) = parse(query) {
+        let printed = expr.to_string();
+        let again = parse(&printed).map(|expr| expr.to_string());
+        prop_assert_eq!(again.as_ref(), Ok(&printed), "{:?} is printed as {:?}", query, printed);
     }
     Ok(())
 }

@@ -140,7 +140,7 @@ impl<E: std::error::Error> From<engine::Error<E>> for ApiError {
     fn from(error: engine::Error<E>) -> Self {
         let message = error.to_string();
         match error {
-            engine::Error::RangeType(_) => Self::parameter("query", message),
+            engine::Error::RangeType(_) | engine::Error::Unsupported(_) => Self::parameter("query", message),
             // Nothing but the deadline ends a query.
             engine::Error::Canceled => Self::timeout(),
             engine::Error::Storage(_) => Self { kind: Kind::Internal, message },
