@@ -87,9 +87,9 @@ if [ "$(cat "$venv/.requirements" 2>/dev/null || true)" != "$wanted" ]; then
 fi
 [ -f "$venv/.requirements" ] || missing+=("Python 3 with venv and its packages: the foreign OpenTelemetry client")
 
-# The real components that tests/tests/peers.rs starts. They take minutes to build, but once a machine.
+# The real components that tests/tests/peers/ starts. They take minutes to build, but once a machine.
 if ! tests/peers/build.sh; then
-  missing+=("Go, or what it needs to build the real components (tests/peers/README.md): tests/tests/peers.rs")
+  missing+=("Go, or what it needs to build the real components (tests/peers/README.md): tests/tests/peers/")
 fi
 
 for entry in "${missing[@]}"; do

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the real components that tests/tests/peers.rs starts, from their Go modules, in the versions of tests/peers/versions.
+# Builds the real components that tests/tests/peers/ starts, from their Go modules, in the versions of tests/peers/versions.
 # Each is built once a machine, into ${XDG_CACHE_HOME:-~/.cache}/mirante/peers/PROGRAM-VERSION/PROGRAM.
 #
 #   tests/peers/build.sh             all of them

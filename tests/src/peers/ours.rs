@@ -1,14 +1,11 @@
 //! Our configuration files as a test runs them: the same text, with other addresses, folders and intervals.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use libtest_mimic::Failed;
 
-/// The repository.
-pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
+pub use crate::files::root;
 
 /// A file of ours on its way to a real component. Every change says what it expects to find, and [`Ours::write`] fails if
 /// that was not there: a file that has moved on is not tested by accident with half of its addresses.

@@ -40,7 +40,7 @@ fn made_up_shop_trial() -> Trial {
     trial(name, &["k6-tracing", "otelcol", "prometheus"], pinned, made_up_shop)
 }
 
-/// telemetrygen as the compose file starts it, but for the address and the rate.
+/// telemetrygen as the compose file starts it, but for the address.
 fn telemetrygen(pipeline: &Pipeline, signal: &str) -> Result<Peer, Failed> {
     let arguments = compose::command(FILE, &format!("telemetrygen-{signal}"))?;
     let endpoint = format!("127.0.0.1:{}", pipeline.ports.otlp_grpc);
@@ -125,13 +125,15 @@ fn load_test() -> Result<(), Failed> {
 
 fn made_up_shop() -> Result<(), Failed> {
     let pipeline = Pipeline::shared()?;
-    let script = root().join("infra/generators/traces.js");
+    let scripts = format!("{}/infra/generators/", root().display());
     let variables = [
         ("ENDPOINT", format!("127.0.0.1:{}", pipeline.ports.otlp_grpc)),
         ("RATE", "10".to_owned()),
         ("K6_NO_USAGE_REPORT", "true".to_owned()),
     ];
-    let arguments = ["run", "--quiet", &script.to_string_lossy()];
+    let arguments = compose::command(FILE, "k6-tracing")?;
+    let arguments: Vec<String> = arguments.iter().map(|word| word.replace("/scripts/", &scripts)).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let k6 = Peer::start_with(&program("k6-tracing")?, &arguments, &variables, pipeline.dir.path())?;
     let url = format!("{}/api/v2/search/tag/resource.service.namespace/values", pipeline.tempo.url);
     let found = || ask::json(&url).to_string().contains("shop").then_some(());
