@@ -198,20 +198,38 @@ fn alerts() -> Vec<Trial> {
     for path in test_files() {
         trials.push(case(format!("{path}: tests rules that are there"), move || {
             or_complain(text(&path).and_then(|text| rules::read_tests(&path, &text)).map(|tests| {
-                let found = |file: &str| match file.split_once('*') {
-                    Some((before, after)) => below(BURN_RATES, &[])
-                        .iter()
-                        .any(|found| found.starts_with(before) && found.ends_with(after)),
-                    None => exists(file),
-                };
-                let gone = tests.rule_files.iter().filter(|file| !found(file));
+                let is_there = |file: &str| matching(file).iter().any(|file| exists(file));
+                let gone = tests.rule_files.iter().filter(|file| !is_there(file));
                 gone.map(|file| format!("{file} is not there")).collect()
             }))
+        }));
+    }
+    for path in test_files() {
+        trials.push(case(format!("{path}: groups that read each other are in order"), move || {
+            or_complain(ordered(&path))
         }));
     }
     trials.push(case("every runbook is some alert's", || or_complain(runbooks())));
     trials.push(case("dashboards that alerts lead to are there", || or_complain(led_to())));
     trials
+}
+
+fn ordered(path: &str) -> Result<Complaints, String> {
+    let tests = rules::read_tests(path, &text(path)?)?;
+    let mut found = Vec::new();
+    for file in tests.rule_files.iter().flat_map(|file| matching(file)) {
+        found.extend(rules::read(&file, &text(&file)?)?);
+    }
+    Ok(rules::is_ordered(&tests, &found))
+}
+
+/// The files that a name with a star in it stands for; the name itself where there is none.
+fn matching(name: &str) -> Vec<String> {
+    let Some((before, after)) = name.split_once('*') else { return vec![name.to_owned()] };
+    let folder = before.rsplit_once('/').map_or(".", |(folder, _)| folder);
+    let mut files = below(folder, &[]);
+    files.retain(|file| file.starts_with(before) && file.ends_with(after));
+    files
 }
 
 /// What is kept is what Pyrra makes, but for the order of keys.

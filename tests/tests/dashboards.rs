@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         }),
         case("LogQL and TraceQL are those that a reader has checked", || or_complain(checked())),
         case("LogQL is read by our own parser", || or_complain(log_queries())),
+        case("PromQL is read by our own parser", || or_complain(own_parser())),
     ];
     for path in below("dashboards", &["json"]) {
         trials.push(on_dashboard("layout", &path, |dashboard| Ok(dashboards::layout(dashboard))));
@@ -152,6 +153,18 @@ fn parses(promtool: Option<PathBuf>) -> Result<(), Failed> {
         (_, false) => Err(complaints.join("\n").into()),
         (false, true) => Err(text.into()),
     }
+}
+
+/// The embedded engine reads the same dashboards.
+fn own_parser() -> Result<Complaints, String> {
+    let mut complaints = Vec::new();
+    for expression in metric_queries()? {
+        let filled = expressions::filled_in(&expression.text);
+        if let Err(error) = promql::parse(&filled) {
+            complaints.push(format!("{}: {filled}: {error}", expression.place));
+        }
+    }
+    Ok(complaints)
 }
 
 /// The list of a reader.

@@ -220,6 +220,7 @@ pub fn files() -> Vec<String> {
     let mut files = below("infra", &[]);
     files.extend(below("slo", &[]));
     files.extend(below("dashboards", &[]));
+    files.push("k6-script.js".to_owned());
     files.retain(|path| extension(path) != "md");
     files
 }

@@ -14,6 +14,8 @@ pub const WEB: &str = "https://github.com/mirante/mirante/blob/main/";
 pub struct Rule {
     /// File and group.
     pub place: String,
+    /// The group's name.
+    pub group: String,
     /// `alert` or `record`.
     pub name: String,
     /// Whether it is an alert.
@@ -33,6 +35,7 @@ pub fn read(path: &str, text: &str) -> Result<Vec<Rule>, String> {
             let alert = rule["alert"].as_str();
             rules.push(Rule {
                 place: format!("{path}: {}", group["name"].as_str().unwrap_or_default()),
+                group: group["name"].as_str().unwrap_or_default().to_owned(),
                 name: alert.or(rule["record"].as_str()).unwrap_or_default().to_owned(),
                 is_alert: alert.is_some(),
                 expression: rule["expr"].as_str().unwrap_or_default().to_owned(),
@@ -104,6 +107,8 @@ pub struct UnitTests {
     pub path: String,
     /// The rule files under test, as paths in the repository.
     pub rule_files: BTreeSet<String>,
+    /// The groups that are evaluated first, in this order; the others follow in any order.
+    pub order: Vec<String>,
     /// Each test's expectations: alert, minutes after the start, severities that fire then.
     expectations: Vec<Vec<Expectation>>,
 }
@@ -137,6 +142,7 @@ pub fn read_tests(path: &str, text: &str) -> Result<UnitTests, String> {
     let rule_files = items(&document["rule_files"]).iter().filter_map(scalar);
     Ok(UnitTests {
         path: path.to_owned(),
+        order: items(&document["group_eval_order"]).iter().filter_map(scalar).collect(),
         rule_files: rule_files.map(|file| normal(&format!("{folder}/{file}"))).collect(),
         expectations,
     })
@@ -206,6 +212,36 @@ pub fn is_tested(rule: &Rule, tests: &[UnitTests]) -> Complaints {
             complaints.push(format!("{place}: no unit test in which it fires and then resolves"));
         }
     }
+    complaints
+}
+
+/// Where rules of one group read what another group records, the test says in which order they are evaluated. Without
+/// that any order is taken, another one each time, and what is read is now and then one step old.
+pub fn is_ordered(tests: &UnitTests, rules: &[Rule]) -> Complaints {
+    let place = |group: &str| tests.order.iter().position(|ordered| ordered == group).unwrap_or(usize::MAX);
+    let reads = |rule: &Rule, name: &str| {
+        let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | ':');
+        rule.expression.split(|c| !is_part(c)).any(|word| word == name)
+    };
+    // Several groups may record under one name, told apart by labels; each then reads its own.
+    let records = |group: &str, name: &str| {
+        rules.iter().any(|rule| !rule.is_alert && rule.group == group && rule.name == name)
+    };
+    let mut complaints = Vec::new();
+    for record in rules.iter().filter(|rule| !rule.is_alert) {
+        for reader in
+            rules.iter().filter(|rule| !records(&rule.group, &record.name) && reads(rule, &record.name))
+        {
+            if place(&record.group) >= place(&reader.group) {
+                complaints.push(format!(
+                    "{}: {} reads {} of another group: group_eval_order has to name {} before {}",
+                    tests.path, reader.name, record.name, record.group, reader.group
+                ));
+            }
+        }
+    }
+    complaints.sort();
+    complaints.dedup();
     complaints
 }
 
@@ -346,6 +382,21 @@ tests:
         let read = read_tests("infra/tests/a.yml", TESTS).unwrap();
         assert!(read.rule_files.contains("infra/rules/a.yml"), "{read:?}");
         assert!(read_tests("a", &TESTS.replace("1h", "soon")).is_err());
+    }
+
+    #[test]
+    fn groups_without_order_are_found() {
+        let rules = "groups: [{ name: a, rules: [{ record: 'x:y', expr: up }] }, \
+                     { name: b, rules: [{ alert: A, expr: 'x:y > 1' }, { alert: B, expr: 'x:y:z > 1' }] }]";
+        let rules = super::read("r.yml", rules).unwrap();
+        let said = |order: &str| {
+            let tests = read_tests("t.yml", &format!("{TESTS}{order}")).unwrap();
+            is_ordered(&tests, &rules)
+        };
+        assert!(said("group_eval_order: [a]").is_empty());
+        assert!(said("group_eval_order: [a, b]").is_empty());
+        assert_eq!(said("group_eval_order: [b, a]").len(), 1);
+        assert_eq!(said("").len(), 1);
     }
 
     #[test]
