@@ -17,7 +17,7 @@ lint: ## Format, clippy, house rules
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
-test-setup: ## What the tests need beside Rust: PostgreSQL, Python, real components built with Go
+test-setup: ## What the tests need beside Rust: PostgreSQL, promtool, amtool, Node, Python, real components built with Go
 	tests/setup.sh
 
 test: test-setup ## Set up what the tests need, then run every test
