@@ -27,14 +27,14 @@ type Samples = BTreeMap<u8, BTreeMap<i64, u64>>;
 struct Store {
     dir: TempDir,
     clock: Arc<ManualClock>,
-    store: Option<Tsdb>,
+    open: Option<Tsdb>,
     change: fn(Config) -> Config,
 }
 
 impl Store {
     fn open(change: fn(Config) -> Config) -> Self {
         let clock = Arc::new(ManualClock::at_ns(START_MS as u64 * 1_000_000));
-        let mut store = Self { dir: TempDir::new().unwrap(), clock, store: None, change };
+        let mut store = Self { dir: TempDir::new().unwrap(), clock, open: None, change };
         store.reopen();
         store
     }
@@ -44,13 +44,13 @@ impl Store {
     }
 
     fn reopen(&mut self) {
-        drop(self.store.take());
+        drop(self.open.take());
         let config = (self.change)(Config::new(self.path("wal"), self.path("blocks")));
-        self.store = Some(Tsdb::open(config, Arc::clone(&self.clock) as _).unwrap());
+        self.open = Some(Tsdb::open(config, Arc::clone(&self.clock) as _).unwrap());
     }
 
     fn get(&self) -> &Tsdb {
-        self.store.as_ref().unwrap()
+        self.open.as_ref().unwrap()
     }
 
     fn append(&self, samples: impl IntoIterator<Item = (u8, i64, f64)>) -> u64 {
@@ -221,7 +221,7 @@ fn a_crash_between_block_and_checkpoint_doubles_nothing() {
     store.get().maintain().unwrap();
     assert!(store.get().stats().blocks > 0);
     // The log is as it was before the blocks were written.
-    drop(store.store.take());
+    drop(store.open.take());
     fs::remove_dir_all(store.path("wal")).unwrap();
     copy(&before.path().join("wal"), &store.path("wal"));
     store.reopen();
@@ -286,12 +286,11 @@ proptest! {
                         let value = f64::from(value);
                         let taken = store.append([(series, time_ms, value)]) == 1;
                         let known = naive.entry(series).or_default();
-                        match known.get(&time_ms) {
-                            Some(bits) => prop_assert_eq!(taken, *bits == value.to_bits()),
-                            None => {
-                                prop_assert!(taken);
-                                known.insert(time_ms, value.to_bits());
-                            }
+                        if let Some(bits) = known.get(&time_ms) {
+                            prop_assert_eq!(taken, *bits == value.to_bits());
+                        } else {
+                            prop_assert!(taken);
+                            known.insert(time_ms, value.to_bits());
                         }
                     }
                 }
@@ -320,7 +319,7 @@ proptest! {
         let range = MsRange { start_ms: START_MS, end_ms: START_MS + 60_000 };
         store.get().delete_series(&of_series(1), range).unwrap();
         let name = store.block_names().remove(0);
-        drop(store.store.take());
+        drop(store.open.take());
         let path = store.path("blocks").join(name).join(file);
         let mut bytes = fs::read(&path).unwrap();
         let place = place.index(bytes.len());
