@@ -78,10 +78,7 @@ fn api() -> Router<Context> {
         let handler = post(admin_disabled).merge(put(admin_disabled));
         router = router.route(&format!("/api/v1/admin/tsdb/{path}"), read(handler));
     }
-    router
-        .route("/api/v1/write", post(write_disabled))
-        .route("/api/v1/read", post(not_yet))
-        .layer(middleware::from_fn(cross_origin))
+    router.route("/api/v1/read", post(not_yet)).layer(middleware::from_fn(cross_origin))
 }
 
 fn pages() -> Router<Context> {
@@ -135,11 +132,6 @@ async fn not_yet(method: Method, request: Request) -> ApiError {
 
 async fn admin_disabled() -> ApiError {
     ApiError::unavailable("admin APIs disabled")
-}
-
-async fn write_disabled() -> Response {
-    let message = "remote write receiver needs to be enabled with --web.enable-remote-write-receiver";
-    go::http_error(StatusCode::NOT_FOUND, message)
 }
 
 async fn lifecycle_disabled() -> Response {

@@ -23,6 +23,7 @@ use crate::body::Bounds;
 use crate::coding::Coding;
 use crate::meters::Meters;
 use crate::names::{Signal, Transport};
+use crate::remote_write::Version;
 use crate::{Config, Error, Result, store};
 
 /// Where what is received goes.
@@ -43,6 +44,19 @@ pub struct Accepted {
     pub items: u64,
     /// Those that were left out.
     pub rejected: Rejected,
+    /// Of a remote write: what was written, by kind.
+    pub written: Option<Written>,
+}
+
+/// What of a remote write was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Written {
+    /// Floats.
+    pub samples: u64,
+    /// Native histograms.
+    pub histograms: u64,
+    /// Exemplars.
+    pub exemplars: u64,
 }
 
 /// The one door to the stores. Cheap to clone.
@@ -167,6 +181,8 @@ pub(crate) enum Format {
     /// Loki's push of before: `{"streams":[{"labels":"{…}","entries":[{"ts":…,"line":…}]}]}`.
     LokiLegacyJson,
     LokiProtobuf,
+    /// Prometheus' remote write, out of its snappy block.
+    RemoteWrite(Version),
 }
 
 /// A body that was read to its end.

@@ -6,7 +6,7 @@
 //! - OTLP/gRPC by [`otlp_grpc_service`];
 //! - OTLP/HTTP by [`otlp_http_router`];
 //! - Loki's push, and OTLP logs as Loki takes them, by [`loki_router`];
-//! - OTLP metrics as Prometheus takes them by [`prometheus_router`].
+//! - OTLP metrics and remote write as Prometheus takes them by [`prometheus_router`].
 //!
 //! A request is answered with success once the store has written it to its log; the next query finds it. At a limit
 //! the sender gets the protocol's own retryable answer, and a counter of [`names`] says so. Nothing is read here: that
@@ -27,6 +27,7 @@ mod media;
 mod meters;
 pub mod names;
 mod prometheus;
+mod remote_write;
 mod response;
 mod shape;
 mod status;
@@ -37,6 +38,6 @@ pub use config::Config;
 pub use error::{Error, Result};
 pub use grpc::otlp_grpc_service;
 pub use http::otlp_http_router;
-pub use ingest::{Accepted, Ingest, Stores};
+pub use ingest::{Accepted, Ingest, Stores, Written};
 pub use loki::loki_router;
 pub use prometheus::prometheus_router;

@@ -64,14 +64,23 @@ pub enum Transport {
     LokiPush,
     /// OTLP/HTTP on Prometheus' port.
     PrometheusOtlp,
+    /// Prometheus' remote write.
+    RemoteWrite,
     /// A call inside the process.
     Local,
 }
 
 impl Transport {
     /// All of them, in the order of their discriminants.
-    pub const ALL: [Self; 6] =
-        [Self::Grpc, Self::Http, Self::LokiOtlp, Self::LokiPush, Self::PrometheusOtlp, Self::Local];
+    pub const ALL: [Self; 7] = [
+        Self::Grpc,
+        Self::Http,
+        Self::LokiOtlp,
+        Self::LokiPush,
+        Self::PrometheusOtlp,
+        Self::RemoteWrite,
+        Self::Local,
+    ];
 
     /// The label's value.
     pub fn as_str(self) -> &'static str {
@@ -81,6 +90,7 @@ impl Transport {
             Self::LokiOtlp => "loki_otlp",
             Self::LokiPush => "loki_push",
             Self::PrometheusOtlp => "prometheus_otlp",
+            Self::RemoteWrite => "remote_write",
             Self::Local => "local",
         }
     }
@@ -90,7 +100,7 @@ impl Transport {
         match self {
             Self::Grpc | Self::Http | Self::Local => true,
             Self::LokiOtlp | Self::LokiPush => signal == Signal::Logs,
-            Self::PrometheusOtlp => signal == Signal::Metrics,
+            Self::PrometheusOtlp | Self::RemoteWrite => signal == Signal::Metrics,
         }
     }
 }

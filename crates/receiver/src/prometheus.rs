@@ -17,11 +17,14 @@ use crate::http::{Encoding, http_status};
 use crate::ingest::{Payload, Ticket};
 use crate::media::{JSON, PROTOBUF, content_coding, media_type};
 use crate::names::{Signal, Transport};
-use crate::{Error, Ingest, Result, body, text};
+use crate::{Error, Ingest, Result, body, remote_write, text};
 
-/// `/api/v1/otlp/v1/metrics`.
+/// `/api/v1/otlp/v1/metrics` and `/api/v1/write`.
 pub fn prometheus_router(ingest: Ingest) -> Router {
-    Router::new().route("/api/v1/otlp/v1/metrics", post(write)).with_state(ingest)
+    Router::new()
+        .route("/api/v1/otlp/v1/metrics", post(write))
+        .route("/api/v1/write", post(remote_write::write))
+        .with_state(ingest)
 }
 
 async fn write(State(ingest): State<Ingest>, request: Request<Body>) -> Response {

@@ -23,6 +23,11 @@ pub(crate) fn push_protobuf_bytes(request: &[u8], limit: usize) -> usize {
     estimate(&PUSH, request, limit)
 }
 
+/// The same for a remote write of either version: what is not of the one is not in the other.
+pub(crate) fn remote_write_bytes(request: &[u8], limit: usize) -> usize {
+    estimate(&REMOTE_WRITE, request, limit)
+}
+
 /// The same for Loki's push in JSON, where what costs begins with a bracket or stands behind a comma.
 pub(crate) fn push_json_bytes(request: &[u8]) -> usize {
     let mut bytes = 0;
@@ -83,6 +88,16 @@ static SPAN: Node = node(256, &[(9, || &ATTRIBUTE), (11, || &EVENT), (13, || &LI
 static EVENT: Node = node(64, &[(3, || &ATTRIBUTE)]);
 static LINK: Node = node(64, &[(4, || &ATTRIBUTE)]);
 static ATTRIBUTE: Node = node(32, &[]);
+
+static REMOTE_WRITE: Node = node(0, &[(1, || &WRITE_SERIES), (4, || &SYMBOL), (5, || &WRITE_SERIES_2)]);
+static WRITE_SERIES: Node =
+    node(160, &[(1, || &SYMBOL), (2, || &SAMPLE), (3, || &WRITE_EXEMPLAR), (4, || &WRITE_HISTOGRAM)]);
+static WRITE_SERIES_2: Node =
+    node(160, &[(1, || &SYMBOL), (2, || &SAMPLE), (3, || &WRITE_HISTOGRAM), (4, || &WRITE_EXEMPLAR)]);
+static SYMBOL: Node = node(48, &[]);
+static SAMPLE: Node = node(24, &[]);
+static WRITE_EXEMPLAR: Node = node(128, &[]);
+static WRITE_HISTOGRAM: Node = node(512, &[(8, || &SAMPLE), (11, || &SAMPLE)]);
 
 static LOGS: Node = node(0, &[(1, || &RESOURCE_LOGS)]);
 static RESOURCE_LOGS: Node = Node {

@@ -12,7 +12,7 @@ use crate::admission::Permit;
 use crate::coding::Coding;
 use crate::ingest::{Format, Shared};
 use crate::names::Signal;
-use crate::{Accepted, Error, Result, loki, shape};
+use crate::{Accepted, Error, Result, loki, remote_write, shape};
 
 /// Decodes a body and appends what is in it. When this returns, what was accepted is in the store's log and found by
 /// the next query.
@@ -38,6 +38,13 @@ pub(crate) fn keep(
             Signal::Logs => otlp_logs(shared, &body),
         };
     }
+    if let Format::RemoteWrite(version) = format {
+        let estimate = shape::remote_write_bytes(&body, shared.decoding_limit());
+        let _decoding = shared.decoding(estimate)?;
+        return remote_write::keep(&shared.stores.metrics, version, &body, |error| {
+            metric_error(shared, error)
+        });
+    }
     pushed_logs(shared, format, body, permit)
 }
 
@@ -55,7 +62,7 @@ fn traces(shared: &Shared, body: &[u8]) -> Result<Accepted> {
     if items > 0 {
         shared.stores.traces.append(&batch).map_err(|error| trace_error(shared, &error))?;
     }
-    Ok(Accepted { items, rejected })
+    Ok(Accepted { items, rejected, written: None })
 }
 
 fn trace_error(shared: &Shared, error: &tracestore::Error) -> Error {
@@ -80,14 +87,18 @@ fn metrics(shared: &Shared, body: &[u8]) -> Result<Accepted> {
         tracing::debug!(warning, "translating OTLP metrics");
     }
     if batch.points.is_empty() {
-        return Ok(Accepted { items: 0, rejected });
+        return Ok(Accepted { items: 0, rejected, written: None });
     }
-    let appended = shared.stores.metrics.append(&batch).map_err(|error| match error {
-        tsdb::Error::Full { .. } => busy(shared, &error),
-        other => Error::Unavailable(other.to_string()),
-    })?;
+    let appended = shared.stores.metrics.append(&batch).map_err(|error| metric_error(shared, &error))?;
     rejected.merge(appended.rejected);
-    Ok(Accepted { items: appended.points, rejected })
+    Ok(Accepted { items: appended.points, rejected, written: None })
+}
+
+fn metric_error(shared: &Shared, error: &tsdb::Error) -> Error {
+    match error {
+        tsdb::Error::Full { .. } => busy(shared, error),
+        other => Error::Unavailable(other.to_string()),
+    }
 }
 
 fn otlp_logs(shared: &Shared, body: &[u8]) -> Result<Accepted> {
@@ -118,12 +129,12 @@ fn pushed_logs(shared: &Shared, format: Format, body: Bytes, permit: &mut Permit
 
 fn append_logs(shared: &Shared, streams: &[LogStream], mut rejected: Rejected) -> Result<Accepted> {
     if streams.is_empty() {
-        return Ok(Accepted { items: 0, rejected });
+        return Ok(Accepted { items: 0, rejected, written: None });
     }
     let appended = shared.stores.logs.append(streams).map_err(|error| match error {
         logstore::Error::Full { .. } => busy(shared, &error),
         other => Error::Unavailable(other.to_string()),
     })?;
     rejected.merge(appended.rejected);
-    Ok(Accepted { items: appended.accepted, rejected })
+    Ok(Accepted { items: appended.accepted, rejected, written: None })
 }

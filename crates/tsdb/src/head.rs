@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 use model::{Exemplar, Labels, Metadata};
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
 use crate::exemplars::Ring;
 use crate::index::Index;
 use crate::record::Record;
-use crate::series::{Data, Sealing, Series};
+use crate::series::{Data, Growth, Sealing, Series};
 
 /// Most different metadata of one family that are kept: targets may disagree, but not without end.
 const MAX_METADATA_VARIANTS: usize = 16;
@@ -36,6 +36,24 @@ pub(crate) struct Head {
     chunks: AtomicU64,
     min_time_ms: AtomicI64,
     max_time_ms: AtomicI64,
+}
+
+/// What insertions come to together.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Applied {
+    growth: Growth,
+    samples: u64,
+    span: Option<(i64, i64)>,
+}
+
+impl Applied {
+    pub(crate) fn add(&mut self, time_ms: i64, growth: Growth) {
+        self.growth.bytes += growth.bytes;
+        self.growth.chunks += growth.chunks;
+        self.samples += 1;
+        let (first_ms, last_ms) = self.span.unwrap_or((time_ms, time_ms));
+        self.span = Some((first_ms.min(time_ms), last_ms.max(time_ms)));
+    }
 }
 
 /// What is dropped, and what stays.
@@ -82,8 +100,7 @@ impl Head {
             }
         }
         let mut unknown = 0;
-        let mut chunks = 0_isize;
-        let mut samples = 0;
+        let mut applied = Applied::default();
         {
             let index = self.index.read();
             for sample in &record.samples {
@@ -93,11 +110,7 @@ impl Head {
                 };
                 let mut data = series.data.lock();
                 let change = data.insert(sample.time_ms, sample.start_ms, &sample.value);
-                growth += change.bytes;
-                chunks += change.chunks;
-                samples += 1;
-                self.min_time_ms.fetch_min(sample.time_ms, Ordering::Relaxed);
-                self.max_time_ms.fetch_max(sample.time_ms, Ordering::Relaxed);
+                applied.add(sample.time_ms, change);
             }
         }
         for (name, metadata) in record.metadata {
@@ -114,9 +127,24 @@ impl Head {
             growth += ring.bytes() as isize - before;
         }
         self.grow(growth);
-        self.samples.fetch_add(samples, Ordering::Relaxed);
-        self.chunks.fetch_add(chunks as u64, Ordering::Relaxed);
+        self.applied(&applied);
         unknown
+    }
+
+    /// Counts samples that were inserted.
+    pub(crate) fn applied(&self, applied: &Applied) {
+        if let Some((first_ms, last_ms)) = applied.span {
+            self.min_time_ms.fetch_min(first_ms, Ordering::Relaxed);
+            self.max_time_ms.fetch_max(last_ms, Ordering::Relaxed);
+        }
+        self.grow(applied.growth.bytes);
+        self.samples.fetch_add(applied.samples, Ordering::Relaxed);
+        self.chunks.fetch_add(applied.growth.chunks as u64, Ordering::Relaxed);
+    }
+
+    /// The index, for who only reads it.
+    pub(crate) fn index(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read()
     }
 
     fn grow(&self, bytes: isize) {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -29,7 +29,27 @@ impl Index {
     }
 
     pub(crate) fn hash(&self, labels: &Labels) -> u64 {
-        self.hasher.hash_one(labels)
+        self.hash_pairs(labels.iter())
+    }
+
+    fn hash_pairs<'a>(&self, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        for (name, value) in pairs {
+            hasher.write(name.as_bytes());
+            // In no text: what ends here cannot be taken for what goes on.
+            hasher.write_u8(0xff);
+            hasher.write(value.as_bytes());
+            hasher.write_u8(0xff);
+        }
+        hasher.finish()
+    }
+
+    /// The series with labels as they lie in a request: sorted, each name once, no empty value.
+    pub(crate) fn find(&self, pairs: &[(&str, &str)]) -> Option<&Series> {
+        let hash = self.hash_pairs(pairs.iter().copied());
+        self.by_labels
+            .find(hash, |series| series.hash == hash && series.has_pairs(pairs))
+            .map(|series| &**series)
     }
 
     pub(crate) fn get(&self, hash: u64, labels: &Labels) -> Option<&Arc<Series>> {

@@ -13,6 +13,7 @@ mod chunk;
 mod codec;
 mod delete;
 mod exemplars;
+mod floats;
 mod head;
 mod histogram;
 mod index;
@@ -40,6 +41,8 @@ use head::Head;
 use maintenance::Keeper;
 use plan::{Bounds, Plan};
 use record::Record;
+
+pub use floats::{FloatSample, FloatSeries, FloatsAppended};
 pub use select::{IndexStats, SelectedSeries};
 
 /// Samples that are judged and written together; a larger batch takes several records.
@@ -172,6 +175,8 @@ pub struct Appended {
     /// Data points of the sender that were refused, each with its reason: `out_of_bounds` (too far ahead), `too_old`,
     /// `duplicate`, `series_limit`, `too_large`, `delta_out_of_order`, `delta_overlap`.
     pub rejected: otlp::Rejected,
+    /// The same data points by their position in the batch, each with Prometheus' words for why.
+    pub refused: Vec<(usize, String)>,
 }
 
 /// The store. Dropping it stops its background work and syncs the log.
@@ -368,7 +373,7 @@ impl Inner {
         let mut plan = Plan::new(&self.head, bounds, next_id);
         let mut left = points;
         while let Some((point, rest)) = left.split_first() {
-            plan.point(batch, point, appended);
+            plan.point(batch, batch.points.len() - left.len(), point, appended);
             left = rest;
             if plan.samples() >= SAMPLES_PER_RECORD || plan.bytes() >= BYTES_PER_RECORD {
                 break;

@@ -15,7 +15,7 @@ use crate::series::{Series, Tail};
 
 /// How far behind the newest sample of all series one may lie that is newest in its own series: half of the two hours
 /// that Prometheus' head covers.
-const HEAD_MS: i64 = 3_600_000;
+pub(crate) const HEAD_MS: i64 = 3_600_000;
 
 /// Most bytes of the labels of one data point's series.
 const MAX_POINT_LABEL_BYTES: usize = 8 << 20;
@@ -48,7 +48,9 @@ impl Refusal {
     /// The reason as a metric's label, and in Prometheus' words.
     fn words(self) -> (&'static str, String) {
         match self {
-            Self::TooFarAhead => ("out_of_bounds", "out of bounds".to_owned()),
+            Self::TooFarAhead => {
+                ("out_of_bounds", "out of bounds: timestamp is too far in the future".to_owned())
+            }
             Self::TooOld => ("too_old", "too old sample".to_owned()),
             Self::Duplicate => ("duplicate", "duplicate sample for timestamp".to_owned()),
             Self::SeriesLimit(limit) => ("series_limit", format!("the limit of {limit} series is reached")),
@@ -160,7 +162,14 @@ impl<'a> Plan<'a> {
     }
 
     /// Judges a data point: all of its samples are taken, or none.
-    pub(crate) fn point(&mut self, batch: &'a Batch, point: &'a DataPoint, appended: &mut Appended) {
+    /// Its position in the batch is what a refusal is known by.
+    pub(crate) fn point(
+        &mut self,
+        batch: &'a Batch,
+        position: usize,
+        point: &'a DataPoint,
+        appended: &mut Appended,
+    ) {
         let before = (self.record.samples.len(), self.record.series.len(), self.max_time_ms);
         self.changes.clear();
         match self.try_point(point) {
@@ -173,6 +182,7 @@ impl<'a> Plan<'a> {
                 self.undo(before);
                 if !point.derived {
                     let (reason, words) = refusal.words();
+                    appended.refused.push((position, words.clone()));
                     appended.rejected.add(reason, || {
                         let family = batch.families.get(point.family).map_or("", |it| it.name.as_str());
                         format!("metric {family:?} at {} ms: {words}", point.time_ms)

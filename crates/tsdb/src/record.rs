@@ -148,6 +148,13 @@ impl Record {
     }
 }
 
+/// What stands before the samples of a record that has nothing but floats.
+pub(crate) fn floats_header(count: u64) -> Vec<u8> {
+    let mut out = vec![VERSION, FLOATS];
+    out.varint(count);
+    out
+}
+
 fn section<T>(out: &mut Vec<u8>, tag: u8, items: &[T], mut write: impl FnMut(&mut Vec<u8>, &T)) {
     if items.is_empty() {
         return;

@@ -48,6 +48,12 @@ impl Series {
                 .all(|((name, value), other)| (&**name, &**value) == other)
     }
 
+    /// The same for labels as they lie in a request.
+    pub(crate) fn has_pairs(&self, pairs: &[(&str, &str)]) -> bool {
+        self.labels.len() == pairs.len()
+            && self.labels.iter().zip(pairs).all(|((name, value), other)| (&**name, &**value) == *other)
+    }
+
     /// The value of a label, empty where there is none.
     pub(crate) fn label(&self, name: &str) -> &str {
         match self.labels.binary_search_by(|(known, _)| (**known).cmp(name)) {
@@ -81,6 +87,8 @@ pub(crate) struct Data {
     tail: Option<Tail>,
     /// Start times: (first sample that has it, start), where it changes.
     starts: Vec<(i64, i64)>,
+    /// Newest sample that was judged and is about to be inserted; 0 if there is none.
+    judged_ms: i64,
     /// Counts what was changed behind the newest sample, so that who writes a block sees whether it has everything.
     changes: u32,
 }
@@ -102,6 +110,22 @@ pub(crate) struct Sealing {
 impl Data {
     pub(crate) fn tail(&self) -> Option<&Tail> {
         self.tail.as_ref()
+    }
+
+    /// Whether samples of floats from a first to a last time only have to be appended; if so, they are expected.
+    pub(crate) fn judge(&mut self, first_ms: i64, last_ms: i64) -> bool {
+        let Some(tail) = &self.tail else { return false };
+        let newest_ms = if self.judged_ms == 0 { tail.time_ms } else { tail.time_ms.max(self.judged_ms) };
+        if first_ms <= newest_ms {
+            return false;
+        }
+        self.judged_ms = last_ms;
+        true
+    }
+
+    /// Nothing is expected any more.
+    pub(crate) fn forget_judged(&mut self) {
+        self.judged_ms = 0;
     }
 
     /// Inserts a sample at a time where there is none yet.
@@ -129,6 +153,9 @@ impl Data {
         }
         if self.starts.last().map_or(0, |(_, start)| *start) != start_ms {
             self.starts.push((time_ms, start_ms));
+        }
+        if time_ms >= self.judged_ms {
+            self.judged_ms = 0;
         }
         self.tail = Some(Tail { time_ms, value: value.clone(), start_ms });
     }

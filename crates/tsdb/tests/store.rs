@@ -14,7 +14,7 @@ use model::{
 use promql::storage::{MsRange, PointValue, Series, Storage};
 use proptest::prelude::*;
 use tempfile::TempDir;
-use tsdb::{Appended, Config, Error, Tsdb};
+use tsdb::{Appended, Config, Error, FloatSample, FloatSeries, Tsdb};
 
 /// The clock of the tests, in milliseconds.
 const NOW: i64 = 1_800_000_000_000;
@@ -608,4 +608,43 @@ proptest! {
         drop(again);
         prop_assert_eq!(all(&open(&dir)), before);
     }
+}
+
+#[test]
+fn floats_of_known_series_go_the_short_way() {
+    let dir = TempDir::new().unwrap();
+    let store = open(&dir);
+    append(&store, vec![float("up", "a", NOW - 1000, 1.0), float("up", "b", NOW - 1000, 1.0)]);
+    let sample = |time_ms, value| FloatSample { time_ms, start_ms: 5, value };
+    let (a, b, c) = (
+        [("__name__", "up"), ("job", "a")],
+        [("__name__", "up"), ("job", "b")],
+        [("__name__", "up"), ("job", "c")],
+    );
+    let two = [sample(NOW - 10, 2.0), sample(NOW, f64::from_bits(STALE_NAN_BITS))];
+    let (old, same, ahead) =
+        ([sample(NOW - 2000, 2.0)], [sample(NOW, 1.0); 2], [sample(NOW + 3_600_000, 2.0)]);
+    let series = [
+        FloatSeries { labels: &a, samples: &two },
+        FloatSeries { labels: &a, samples: &two },
+        FloatSeries { labels: &c, samples: &two },
+        FloatSeries { labels: &b, samples: &old },
+        FloatSeries { labels: &b, samples: &same },
+        FloatSeries { labels: &b, samples: &ahead },
+        FloatSeries { labels: &b, samples: &[] },
+        FloatSeries { labels: &b, samples: &two[..1] },
+    ];
+    let appended = store.append_floats(&series).unwrap();
+    assert_eq!((appended.samples, appended.left), (3, vec![1, 2, 3, 4, 5]));
+    let expected = [
+        vec![(NOW - 1000, 1.0_f64.to_bits()), (NOW - 10, 2.0_f64.to_bits()), (NOW, STALE_NAN_BITS)],
+        vec![(NOW - 1000, 1.0_f64.to_bits()), (NOW - 10, 2.0_f64.to_bits())],
+    ];
+    assert_eq!(all(&store).into_values().collect::<Vec<_>>(), expected);
+    drop(store);
+    let again = open(&dir);
+    assert_eq!(all(&again).into_values().collect::<Vec<_>>(), expected);
+    assert_eq!(again.stats().max_time_ms, NOW);
+    again.shutdown().unwrap();
+    assert!(matches!(again.append_floats(&series), Err(Error::Stopped)));
 }

@@ -6,4 +6,5 @@ mod grpc;
 mod http;
 mod loki;
 mod prometheus;
+mod remote_write;
 mod support;

@@ -1,0 +1,186 @@
+//! From a decoded request to the store: nearly all of it by the short way, the rest as data points.
+
+use std::sync::Arc;
+
+use model::{Batch, DataPoint, Exemplar, Labels, SampleValue, SeriesSample, Temporality};
+use otlp::Rejected;
+use tsdb::{Appended, FloatSeries, Tsdb};
+
+use super::decode::{Decoded, Series, Version};
+use super::histogram::validate;
+use crate::ingest::Written;
+use crate::{Accepted, Error, Result};
+
+/// Bytes of labels past which data points are handed on.
+const BATCH_BYTES: usize = 8 << 20;
+
+/// Most lines of an answer that says what was refused.
+const MAX_LINES: usize = 50;
+
+/// Reads a request and keeps what is in it.
+pub(crate) fn keep(
+    store: &Tsdb,
+    version: Version,
+    body: &[u8],
+    failed: impl Fn(&tsdb::Error) -> Error,
+) -> Result<Accepted> {
+    let decoded =
+        Decoded::read(version, body).map_err(|malformed| Error::Malformed(malformed.0.to_owned()))?;
+    let mut keeper =
+        Keeper { version, decoded: &decoded, refusals: Refusals::default(), written: Written::default() };
+    for (reason, samples) in &decoded.refused {
+        keeper.refusals.add("invalid_labels", *samples, || reason.clone());
+    }
+    keeper.keep(store).map_err(|error| failed(&error))?;
+    let Written { samples, histograms, .. } = keeper.written;
+    Ok(Accepted {
+        items: samples + histograms,
+        rejected: keeper.refusals.finish(),
+        written: Some(keeper.written),
+    })
+}
+
+/// A request while it is kept.
+struct Keeper<'a> {
+    version: Version,
+    decoded: &'a Decoded<'a>,
+    refusals: Refusals,
+    written: Written,
+}
+
+impl Keeper<'_> {
+    fn keep(&mut self, store: &Tsdb) -> tsdb::Result<()> {
+        let (simple, mut others): (Vec<&Series>, Vec<&Series>) = self
+            .decoded
+            .series
+            .iter()
+            .partition(|series| series.histograms.is_empty() && series.exemplars.is_empty());
+        let floats: Vec<FloatSeries<'_>> = simple
+            .iter()
+            .map(|series| FloatSeries {
+                labels: &self.decoded.labels[series.labels.clone()],
+                samples: &self.decoded.samples[series.samples.clone()],
+            })
+            .collect();
+        let appended = store.append_floats(&floats)?;
+        self.written.samples += appended.samples;
+        others.extend(appended.left.into_iter().map(|position| simple[position]));
+        let (mut points, mut bytes) = (Vec::new(), 0);
+        for series in others {
+            bytes += self.points(series, &mut points);
+            if bytes > BATCH_BYTES {
+                self.append(store, std::mem::take(&mut points))?;
+                bytes = 0;
+            }
+        }
+        self.append(store, points)
+    }
+
+    /// The samples of a series as data points. Returns the bytes of their labels.
+    fn points(&mut self, series: &Series, points: &mut Vec<DataPoint>) -> usize {
+        let labels: Labels = self.decoded.labels[series.labels.clone()].iter().copied().collect();
+        let label_bytes: usize = labels.iter().map(|(name, value)| name.len() + value.len() + 48).sum();
+        let first = points.len();
+        let point = |time_ms, start_ms, value| DataPoint {
+            // There is no family: metadata of this way are not kept, as Prometheus does by default.
+            family: usize::MAX,
+            temporality: Temporality::Cumulative,
+            start_ms,
+            time_ms,
+            samples: vec![SeriesSample { labels: labels.clone(), value, exemplars: Vec::new() }],
+            derived: false,
+        };
+        for sample in &self.decoded.samples[series.samples.clone()] {
+            points.push(point(sample.time_ms, sample.start_ms, SampleValue::Float(sample.value)));
+        }
+        for timed in &series.histograms {
+            match validate(&timed.histogram) {
+                Ok(()) => {
+                    let value = SampleValue::Histogram(Arc::new(timed.histogram.clone()));
+                    points.push(point(timed.time_ms, timed.start_ms, value));
+                }
+                Err(reason) => {
+                    self.refusals.add("invalid_histogram", 1, || self.version.of(&reason, &labels));
+                }
+            }
+        }
+        if let Some(last) = points[first..].last_mut() {
+            last.samples[0].exemplars.clone_from(&series.exemplars);
+        }
+        (points.len() - first) * label_bytes
+    }
+
+    fn append(&mut self, store: &Tsdb, points: Vec<DataPoint>) -> tsdb::Result<()> {
+        if points.is_empty() {
+            return Ok(());
+        }
+        let batch = Batch { families: Vec::new(), points, warnings: Vec::new() };
+        let Appended { refused, exemplars, rejected, .. } = store.append(&batch)?;
+        let mut reasons = rejected.by_reason;
+        for (position, words) in &refused {
+            let point = &batch.points[*position];
+            // By reason they are counted as a whole below; here are the words.
+            self.refusals.line(|| self.version.of(words, &point.samples[0].labels));
+        }
+        for (reason, count) in reasons.drain(..) {
+            self.refusals.count(reason, count);
+        }
+        let mut taken = vec![true; batch.points.len()];
+        for (position, _) in &refused {
+            taken[*position] = false;
+        }
+        for (point, _) in batch.points.iter().zip(taken).filter(|(_, taken)| *taken) {
+            match point.samples[0].value {
+                SampleValue::Float(_) => self.written.samples += 1,
+                SampleValue::Histogram(_) => self.written.histograms += 1,
+            }
+        }
+        self.written.exemplars += exemplars;
+        let sent: usize = batch.points.iter().map(|point| exemplars_of(point).len()).sum();
+        debug_assert!(exemplars <= sent as u64, "more exemplars than were sent");
+        Ok(())
+    }
+}
+
+fn exemplars_of(point: &DataPoint) -> &[Exemplar] {
+    point.samples.first().map_or(&[], |sample| &sample.exemplars)
+}
+
+impl Version {
+    /// What is said of a refused sample: the second version names the series.
+    fn of(self, reason: &str, labels: &Labels) -> String {
+        match self {
+            Self::V1 => reason.to_owned(),
+            Self::V2 => format!("{reason} for series {labels}"),
+        }
+    }
+}
+
+/// What was refused, with a line each up to a limit.
+#[derive(Debug, Default)]
+struct Refusals {
+    rejected: Rejected,
+    lines: Vec<String>,
+}
+
+impl Refusals {
+    fn add(&mut self, reason: &'static str, count: u64, line: impl FnOnce() -> String) {
+        self.line(line);
+        self.count(reason, count);
+    }
+
+    fn line(&mut self, line: impl FnOnce() -> String) {
+        if self.lines.len() < MAX_LINES {
+            self.lines.push(line());
+        }
+    }
+
+    fn count(&mut self, reason: &'static str, count: u64) {
+        self.rejected.add_many(reason, count, String::new);
+    }
+
+    fn finish(mut self) -> Rejected {
+        self.rejected.message = self.lines.join("\n");
+        self.rejected
+    }
+}
