@@ -300,7 +300,7 @@ mod tests {
     #[test]
     fn a_provider_elsewhere_is_found() {
         let file = json!({ "providers": [{ "options": { "path": "/a" } }] });
-        assert!(provider(&[file.clone()], "/a/").is_empty());
+        assert!(provider(std::slice::from_ref(&file), "/a/").is_empty());
         assert_eq!(provider(&[file], "/b").len(), 1);
         assert_eq!(provider(&[], "/b").len(), 1);
     }
