@@ -123,7 +123,8 @@ async fn profiles() {
     }
     // The span and the samples name each other.
     let span = sink.spans().into_iter().find(|span| span.span.name == "count primes").unwrap();
-    let span_id: String = span.span.span_id.iter().map(|byte| format!("{byte:02x}")).collect();
+    let span_id = u64::from_be_bytes(span.span.span_id.as_slice().try_into().unwrap());
+    let span_id = format!("{span_id:016x}");
     assert_eq!(span.attributes.get("pyroscope.profile.id"), Some(&*span_id));
     assert!(found.contains(&span_id), "{span_id} is in no profile");
 }
