@@ -7,7 +7,7 @@ use crate::admission::Admission;
 use crate::coding::Coding;
 use crate::ingest::Format;
 use crate::names::Signal;
-use crate::{loki, shape};
+use crate::{loki, remote_write, shape};
 
 /// Loki's push in JSON, of both versions.
 pub fn push_json(data: &[u8]) {
@@ -22,6 +22,11 @@ pub fn push_snappy(data: &[u8]) {
     }
 }
 
+/// Prometheus' remote write of both versions, out of its snappy block.
+pub fn remote_write(data: &[u8]) {
+    remote_write::read_any(data);
+}
+
 /// The estimate of what a request takes once decoded: protobuf of every signal, and pushes.
 pub fn request_shape(data: &[u8]) {
     const LIMIT: usize = 1 << 20;
@@ -29,6 +34,7 @@ pub fn request_shape(data: &[u8]) {
         shape::decoded_bytes(signal, data, LIMIT);
     }
     shape::push_protobuf_bytes(data, LIMIT);
+    shape::remote_write_bytes(data, LIMIT);
     shape::push_json_bytes(data);
 }
 

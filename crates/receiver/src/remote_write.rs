@@ -72,6 +72,18 @@ pub(crate) async fn write(State(ingest): State<Ingest>, request: Request<Body>) 
     }
 }
 
+/// Reads bytes as a request of either version, for the fuzz target.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn read_any(bytes: &[u8]) {
+    for version in [Version::V1, Version::V2] {
+        if let Ok(decoded) = decode::Decoded::read(version, bytes) {
+            decoded.series.iter().flat_map(|series| &series.histograms).for_each(|timed| {
+                _ = histogram::validate(&timed.histogram);
+            });
+        }
+    }
+}
+
 /// A sender gives up on what it may not repeat, and by default it may not repeat after 429.
 fn status(error: &Error) -> StatusCode {
     match error {

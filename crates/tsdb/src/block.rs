@@ -1,8 +1,8 @@
 //! Blocks: samples of a time range on the disk, in the format of Prometheus' TSDB, so that Prometheus, promtool, Thanos
 //! and Mimir read what is written here, and what they wrote is read.
 //!
-//! A block is a directory that is named by a ULID: `meta.json`, `index`, `chunks/000001` …, `tombstones`. Of these only
-//! the tombstones and their number in `meta.json` ever change.
+//! A block is a directory that is named by a ULID: `meta.json`, `index`, `chunks/000001` …, `tombstones`, and `start-times`,
+//! which is ours. Of these only the tombstones and their number in `meta.json` ever change.
 
 mod compact;
 mod crc;
@@ -12,6 +12,7 @@ mod index_writer;
 mod mapping;
 mod meta;
 mod segments;
+mod starts;
 mod tombstones;
 mod write;
 
@@ -34,6 +35,7 @@ pub(crate) use write::BlockWriter;
 
 use self::index::Index;
 use self::segments::Segments;
+use self::starts::StartTimes;
 use self::tombstones::Tombstones;
 use crate::chunk::Chunk;
 use crate::intervals::Intervals;
@@ -50,6 +52,7 @@ pub(crate) struct Block {
     path: PathBuf,
     index: Index,
     segments: Segments,
+    starts: StartTimes,
     state: RwLock<State>,
 }
 
@@ -67,6 +70,8 @@ pub(crate) struct BlockSeries {
     /// By time. In our blocks they do not overlap.
     pub(crate) chunks: Vec<Chunk>,
     pub(crate) deleted: Intervals,
+    /// Start times: (first sample that has it, start), where it changes.
+    pub(crate) starts: Vec<(i64, i64)>,
 }
 
 impl Block {
@@ -90,6 +95,7 @@ impl Block {
         Ok(Self {
             index: Index::open(&path.join(INDEX_FILE))?,
             segments: Segments::open(&path.join(CHUNKS_DIR))?,
+            starts: StartTimes::read(path)?,
             state: RwLock::new(state),
             path: path.to_owned(),
         })
@@ -139,7 +145,12 @@ impl Block {
         if chunks.is_empty() {
             return Ok(None);
         }
-        Ok(Some(BlockSeries { labels: entry.labels, chunks, deleted: deleted.cloned().unwrap_or_default() }))
+        Ok(Some(BlockSeries {
+            labels: entry.labels,
+            chunks,
+            deleted: deleted.cloned().unwrap_or_default(),
+            starts: self.starts.of(number).to_vec(),
+        }))
     }
 
     /// Every series in order, for who reads the block from begin to end.
@@ -282,7 +293,7 @@ mod tests {
         let mut writer = directory.begin(meta, symbols.into_iter()).unwrap();
         for (number, labels) in sets.iter().enumerate() {
             let chunks = encode([(number as i64, SampleValue::Float(number as f64))]);
-            writer.add(&labels.iter().collect::<Vec<_>>(), &chunks).unwrap();
+            writer.add(&labels.iter().collect::<Vec<_>>(), &chunks, &[]).unwrap();
         }
         let block = Block::open(&writer.publish().unwrap()).unwrap();
         (dir, block)

@@ -77,6 +77,30 @@ pub(crate) fn split(chunks: Vec<Chunk>, at_ms: i64) -> (Vec<Chunk>, Vec<Chunk>) 
     (before, after)
 }
 
+/// Start times of one series from two places, each with the chunks that they belong to.
+pub(crate) fn starts(
+    left: (&[Chunk], Vec<(i64, i64)>),
+    right: (&[Chunk], Vec<(i64, i64)>),
+) -> Vec<(i64, i64)> {
+    if left.1.is_empty() && right.1.is_empty() {
+        return Vec::new();
+    }
+    let mut merged = Vec::with_capacity(left.1.len() + right.1.len() + 1);
+    for (chunks, starts) in [left, right] {
+        // Before the first change nothing is known; that is a change where something was known elsewhere.
+        let first_ms = chunks.iter().map(|chunk| chunk.first_ms).min();
+        let known_ms = starts.first().map_or(i64::MAX, |(since_ms, _)| *since_ms);
+        merged.extend(first_ms.filter(|first_ms| *first_ms < known_ms).map(|first_ms| (first_ms, 0)));
+        merged.extend(starts);
+    }
+    merged.sort_by_key(|(since_ms, _)| *since_ms);
+    merged.dedup_by_key(|(_, start_ms)| *start_ms);
+    if merged.first().is_some_and(|(_, start_ms)| *start_ms == 0) {
+        merged.remove(0);
+    }
+    merged
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -91,6 +115,20 @@ mod tests {
 
     fn times(chunks: &[Chunk]) -> Vec<i64> {
         chunks.iter().flat_map(|chunk| chunk.iter().map(|(time, _)| time).collect::<Vec<_>>()).collect()
+    }
+
+    #[test]
+    fn start_times_are_known_where_they_were() {
+        let (early, late) = (chunk_of(&[10, 20], 1.0), chunk_of(&[30, 40], 1.0));
+        let merged = |left: &[(i64, i64)], right: &[(i64, i64)]| {
+            starts((&early, left.to_vec()), (&late, right.to_vec()))
+        };
+        assert_eq!(merged(&[], &[]), []);
+        assert_eq!(merged(&[(10, 5)], &[(30, 5)]), [(10, 5)]);
+        assert_eq!(merged(&[(10, 5), (20, 15)], &[(30, 25)]), [(10, 5), (20, 15), (30, 25)]);
+        assert_eq!(merged(&[(10, 5)], &[]), [(10, 5), (30, 0)]);
+        assert_eq!(merged(&[], &[(40, 35)]), [(40, 35)]);
+        assert_eq!(starts((&late, vec![(30, 25)]), (&early, vec![(10, 5)])), [(10, 5), (30, 25)]);
     }
 
     proptest! {

@@ -129,7 +129,7 @@ impl Inner {
         for (series, sealing) in series {
             let labels: Vec<(&str, &str)> =
                 series.labels.iter().map(|(name, value)| (&**name, &**value)).collect();
-            writer.add(&labels, &sealing.chunks)?;
+            writer.add(&labels, &sealing.chunks, &sealing.starts)?;
         }
         Ok(Some(Arc::new(Block::open(&writer.publish()?)?)))
     }

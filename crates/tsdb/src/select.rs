@@ -149,6 +149,7 @@ fn with_block(before: Vec<SelectedSeries>, block: Vec<BlockSeries>, range: MsRan
         let found = if order.is_ge() { block.next() } else { None };
         merged.extend(match (known, found) {
             (Some(mut known), Some(found)) => {
+                known.starts = merge::starts((&known.chunks, known.starts), (&found.chunks, found.starts));
                 known.add(found.chunks, &found.deleted);
                 Some(known)
             }
@@ -157,7 +158,7 @@ fn with_block(before: Vec<SelectedSeries>, block: Vec<BlockSeries>, range: MsRan
                 chunks: found.chunks,
                 overlap: false,
                 deleted: found.deleted,
-                starts: Vec::new(),
+                starts: found.starts,
                 range,
             }),
             (known, None) => known,
@@ -286,6 +287,12 @@ impl Tsdb {
             }
         }
         Ok(())
+    }
+
+    /// What each block says of itself, its `meta.json`, by their begin.
+    pub fn block_metas(&self) -> Vec<String> {
+        let blocks = self.inner().blocks();
+        blocks.iter().map(|block| serde_json::to_string(&*block.meta()).unwrap_or_default()).collect()
     }
 
     /// Metadata by family name; of one family if a name is given.

@@ -104,6 +104,7 @@ pub(crate) struct Growth {
 #[derive(Debug)]
 pub(crate) struct Sealing {
     pub(crate) chunks: Vec<Chunk>,
+    pub(crate) starts: Vec<(i64, i64)>,
     changes: u32,
 }
 
@@ -276,7 +277,9 @@ impl Data {
     /// What lies before a time, to be written to a block.
     pub(crate) fn seal(&self, before_ms: i64) -> Sealing {
         let (chunks, _) = merge::split(self.chunks(i64::MIN, before_ms.saturating_sub(1)), before_ms);
-        Sealing { chunks, changes: self.changes }
+        let last = chunks.last().map_or(i64::MIN, |chunk| chunk.last_ms);
+        let starts = self.starts.iter().take_while(|(since_ms, _)| *since_ms <= last).copied().collect();
+        Sealing { chunks, starts, changes: self.changes }
     }
 
     /// Drops what lies before a time and was sealed; nothing if something was changed since.

@@ -15,7 +15,7 @@ use model::{
 use promql::storage::{MsRange, PointValue, Series, Storage};
 use proptest::prelude::*;
 use tempfile::TempDir;
-use tsdb::{Config, Tsdb};
+use tsdb::{Config, FloatSample, FloatSeries, Tsdb};
 
 const HOUR_MS: i64 = 3_600_000;
 /// A multiple of a day, so that blocks of every length begin here.
@@ -243,6 +243,35 @@ fn copy(from: &Path, to: &Path) {
             fs::copy(entry.path(), target).unwrap();
         }
     }
+}
+
+#[test]
+fn start_times_go_with_their_samples() {
+    let mut store = Store::open(|config| config);
+    let labels = [("__name__", "up"), ("number", "1")];
+    store.append([(1, START_MS, 0.0)]);
+    let hours = 1..40;
+    for hour in hours.clone() {
+        let time_ms = START_MS + hour * HOUR_MS;
+        store.clock.set_ns(time_ms as u64 * 1_000_000);
+        // A counter that begins anew every third hour.
+        let sample =
+            FloatSample { time_ms, start_ms: START_MS + hour / 3 * 3 * HOUR_MS - 1, value: hour as f64 };
+        let series = FloatSeries { labels: &labels, samples: &[sample] };
+        assert_eq!(store.get().append_floats(&[series]).unwrap().samples, 1);
+        store.get().maintain().unwrap();
+    }
+    for _ in 0..2 {
+        assert!(store.get().stats().blocks > 2);
+        let found = store.get().select(&of_series(1)[0], MsRange::ALL).unwrap();
+        let starts: Vec<i64> = found[0].points().skip(1).map(|point| point.start_ms - START_MS).collect();
+        let expected: Vec<i64> = hours.clone().map(|hour| hour / 3 * 3 * HOUR_MS - 1).collect();
+        assert_eq!(starts, expected);
+        assert_eq!(found[0].points().next().map(|point| point.start_ms), Some(0));
+        store.reopen();
+    }
+    let metas = store.get().block_metas();
+    assert!(metas.len() > 2 && metas[0].starts_with(r#"{"ulid":"01"#), "{metas:?}");
 }
 
 /// What happens to a store.

@@ -159,7 +159,8 @@ fn write(with_histograms: bool) -> Written {
             points.push(DataPoint {
                 family: 0,
                 temporality: Temporality::Cumulative,
-                start_ms: 0,
+                // They are in a file of our own, which others have to leave alone.
+                start_ms: START_MS - 1,
                 time_ms,
                 samples: vec![SeriesSample { labels, value, exemplars: Vec::new() }],
                 derived: false,

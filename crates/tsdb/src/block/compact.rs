@@ -101,7 +101,7 @@ pub(crate) fn compact(directory: &Directory, blocks: &[Arc<Block>], id: Ulid) ->
             }
         }
         let first = first.map(|series| series.labels.clone());
-        let (mut chunks, mut any) = (Vec::new(), false);
+        let (mut chunks, mut starts, mut any) = (Vec::new(), Vec::new(), false);
         for source in &mut sources {
             let next = source.next_if(|series| match series {
                 Ok(series) => Some(&series.labels) == first.as_ref(),
@@ -109,13 +109,14 @@ pub(crate) fn compact(directory: &Directory, blocks: &[Arc<Block>], id: Ulid) ->
             });
             if let Some(series) = next.transpose()? {
                 any = true;
+                starts = merge::starts((&chunks, starts), (&series.chunks, series.starts));
                 chunks.extend(merge::tidy(series.chunks, &series.deleted));
             }
         }
         let Some(labels) = first.filter(|_| any) else { break };
         let chunks = merge::tidy(chunks, &crate::intervals::Intervals::default());
         if !chunks.is_empty() {
-            writer.add(&labels.iter().collect::<Vec<_>>(), &chunks)?;
+            writer.add(&labels.iter().collect::<Vec<_>>(), &chunks, &starts)?;
         }
     }
     if writer.series() == 0 {

@@ -93,8 +93,8 @@ impl IndexWriter {
     }
 
     /// Adds a series, which comes behind those before it by its labels. Its texts are symbols, and its chunks do not
-    /// overlap.
-    pub(super) fn add(&mut self, labels: &[(&str, &str)], chunks: &[ChunkMeta]) -> Result<()> {
+    /// overlap. Returns its number.
+    pub(super) fn add(&mut self, labels: &[(&str, &str)], chunks: &[ChunkMeta]) -> Result<u32> {
         self.pad(SERIES_ALIGN)?;
         let number = u32::try_from(self.position / SERIES_ALIGN).map_err(|_| self.too_large())?;
         let mut entry = std::mem::take(&mut self.entry);
@@ -133,7 +133,7 @@ impl IndexWriter {
         self.write(&crc32c(&entry).to_be_bytes())?;
         self.entry = entry;
         self.all.push(number);
-        Ok(())
+        Ok(number)
     }
 
     /// Writes what finds the series, and forces the file to the disk. Returns its bytes.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::index_writer::{ChunkMeta, IndexWriter};
 use super::segments::SegmentsWriter;
+use super::starts::StartTimes;
 use super::tombstones::Tombstones;
 use super::{CHUNKS_DIR, INDEX_FILE, Meta, meta::BlockStats, sync_dir, write_meta};
 use crate::chunk::Chunk;
@@ -18,6 +19,7 @@ pub(crate) struct BlockWriter {
     target: PathBuf,
     segments: Option<SegmentsWriter>,
     index: Option<IndexWriter>,
+    starts: StartTimes,
     meta: Meta,
     published: bool,
 }
@@ -35,15 +37,29 @@ impl BlockWriter {
             fs::remove_dir_all(&draft).map_err(Error::io("remove", &draft))?;
         }
         fs::create_dir(&draft).map_err(Error::io("create", &draft))?;
-        let mut writer = Self { draft, target, segments: None, index: None, meta, published: false };
+        let mut writer = Self {
+            draft,
+            target,
+            segments: None,
+            index: None,
+            starts: StartTimes::default(),
+            meta,
+            published: false,
+        };
         writer.segments = Some(SegmentsWriter::create(writer.draft.join(CHUNKS_DIR))?);
         writer.index = Some(IndexWriter::create(&writer.draft.join(INDEX_FILE), symbols)?);
         writer.meta.stats = BlockStats::default();
         Ok(writer)
     }
 
-    /// Adds a series, which comes behind those before it by its labels, with its chunks by time, which do not overlap.
-    pub(crate) fn add(&mut self, labels: &[(&str, &str)], chunks: &[Chunk]) -> Result<()> {
+    /// Adds a series, which comes behind those before it by its labels, with its chunks by time, which do not overlap,
+    /// and its start times.
+    pub(crate) fn add(
+        &mut self,
+        labels: &[(&str, &str)],
+        chunks: &[Chunk],
+        starts: &[(i64, i64)],
+    ) -> Result<()> {
         let (Some(segments), Some(index)) = (&mut self.segments, &mut self.index) else { return Ok(()) };
         let stats = &mut self.meta.stats;
         let mut metas = Vec::with_capacity(chunks.len());
@@ -58,7 +74,8 @@ impl BlockWriter {
                 stats.num_histogram_samples += samples;
             }
         }
-        index.add(labels, &metas)?;
+        let number = index.add(labels, &metas)?;
+        self.starts.add(number, starts);
         stats.num_series += 1;
         stats.num_chunks += chunks.len() as u64;
         Ok(())
@@ -77,6 +94,7 @@ impl BlockWriter {
         if let Some(index) = self.index.take() {
             index.finish()?;
         }
+        self.starts.write(&self.draft)?;
         Tombstones::default().write(&self.draft)?;
         write_meta(&self.draft, &self.meta)?;
         fs::rename(&self.draft, &self.target).map_err(Error::io("rename", &self.draft))?;
