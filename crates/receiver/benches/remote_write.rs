@@ -148,7 +148,9 @@ fn request(version: usize, numbers: Range<usize>, round: usize) -> Bytes {
         message(&mut out, if version == 1 { 1 } else { 5 }, &series);
     }
     if version == 2 {
-        symbols.iter().for_each(|symbol| message(&mut out, 4, symbol.as_bytes()));
+        for symbol in &symbols {
+            message(&mut out, 4, symbol.as_bytes());
+        }
     }
     snap::raw::Encoder::new().compress_vec(&out).unwrap().into()
 }
