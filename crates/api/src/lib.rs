@@ -40,4 +40,6 @@ pub struct Context {
     pub started_ns: u64,
     /// Where the web UI answers, such as `http://127.0.0.1:3000`, without a slash at the end; `None` where there is none.
     pub ui_url: Option<String>,
+    /// Whether Prometheus' routes that delete and copy what is kept answer.
+    pub admin_api: bool,
 }

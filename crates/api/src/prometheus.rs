@@ -7,6 +7,7 @@
 //! range, not in the blocks that the range touches; metadata is what was sent by OTLP; of PromQL, selectors are
 //! evaluated and the rest is refused. What scrapes, rules and administration need is not there yet and says so.
 
+mod admin;
 mod answer;
 mod escape;
 mod json;
@@ -19,7 +20,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post, put};
+use axum::routing::{MethodRouter, get, post};
 use http::{HeaderValue, Method, StatusCode, header};
 
 use crate::Context;
@@ -74,10 +75,11 @@ fn api() -> Router<Context> {
     ] {
         router = router.route(&format!("/api/v1/{path}"), read(get(not_yet).post(not_yet)));
     }
-    for path in ["delete_series", "clean_tombstones", "snapshot"] {
-        let handler = post(admin_disabled).merge(put(admin_disabled));
-        router = router.route(&format!("/api/v1/admin/tsdb/{path}"), read(handler));
-    }
+    let admin = |name: &str| format!("/api/v1/admin/tsdb/{name}");
+    router = router
+        .route(&admin("delete_series"), read(post(admin::delete_series).put(admin::delete_series)))
+        .route(&admin("clean_tombstones"), read(post(admin::clean_tombstones).put(admin::clean_tombstones)))
+        .route(&admin("snapshot"), read(post(admin::snapshot).put(admin::snapshot)));
     router.route("/api/v1/read", post(not_yet)).layer(middleware::from_fn(cross_origin))
 }
 
@@ -128,10 +130,6 @@ async fn method_not_allowed() -> Response {
 /// What Prometheus has and this does not, yet.
 async fn not_yet(method: Method, request: Request) -> ApiError {
     ApiError::not_found(format!("{method} {} is not supported yet", request.uri().path()))
-}
-
-async fn admin_disabled() -> ApiError {
-    ApiError::unavailable("admin APIs disabled")
 }
 
 async fn lifecycle_disabled() -> Response {

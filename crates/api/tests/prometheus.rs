@@ -404,6 +404,30 @@ async fn status_pages() {
 }
 
 #[tokio::test]
+async fn series_are_deleted_and_copied_where_that_is_allowed() {
+    let (mut server, _) = prometheus();
+    server.context.admin_api = true;
+    let client = Client(api::prometheus::router(server.context.clone()));
+    let post = async |path: &str| client.post(&format!("/api/v1/admin/tsdb/{path}"), Vec::new()).await;
+    assert_error(&post("delete_series").await, 400, "bad_data", "no match[] parameter provided");
+    assert_error(
+        &post("snapshot?skip_head=maybe").await,
+        400,
+        "bad_data",
+        r#"invalid parameter "skip_head": unable to parse boolean: strconv.ParseBool: parsing "maybe": invalid syntax"#,
+    );
+    let copied = post("snapshot").await;
+    assert!(copied.status == StatusCode::OK && copied.text().contains(r#""name":"2"#), "{}", copied.text());
+    let all = "/api/v1/series?match[]=%7B__name__!%3D%22%22%7D";
+    assert!(client.get(all).await.text().contains("__name__"), "there is something to delete");
+    let deleted = post("delete_series?match[]=%7B__name__!%3D%22%22%7D").await;
+    assert_eq!((deleted.status, deleted.text().as_str()), (StatusCode::NO_CONTENT, ""));
+    let left = client.get(all).await;
+    assert!(left.text().contains(r#""data":[]"#), "{}", left.text());
+    assert_eq!(post("clean_tombstones").await.status, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
 async fn what_is_not_there_is_refused() {
     let (_server, client) = prometheus();
     assert_error(

@@ -84,6 +84,10 @@ pub(crate) struct Up {
     #[arg(long, value_name = "WHEN", env = "MIRANTE_WAL_SYNC", default_value = "interval")]
     pub(crate) wal_sync: WalSync,
 
+    /// Let metrics be deleted and copied on Prometheus' port, under /api/v1/admin/tsdb/
+    #[arg(long, env = "MIRANTE_ENABLE_ADMIN_API")]
+    pub(crate) enable_admin_api: bool,
+
     /// How logs are written to standard error
     #[arg(long, value_name = "FORMAT", env = "MIRANTE_LOG_FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,

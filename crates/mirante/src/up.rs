@@ -110,6 +110,7 @@ fn config(up: Up) -> anyhow::Result<Config> {
             WalSync::Interval => SyncPolicy::Interval(Duration::from_secs(1)),
             WalSync::Always => SyncPolicy::Always,
         },
+        admin_api: up.enable_admin_api,
         demo,
         identity: Identity {
             command: std::env::args().collect::<Vec<_>>().join(" "),

@@ -43,23 +43,23 @@ async fn run() {
     for version in [1, 2] {
         let (mut spent, mut busy, mut sent, mut bytes) = (Duration::ZERO, Duration::ZERO, 0, 0);
         for round in 0..rounds {
-            for first in (0..series).step_by(SAMPLES_PER_REQUEST) {
-                let numbers = first..series.min(first + SAMPLES_PER_REQUEST);
-                let samples = numbers.len();
-                let body = request(version, numbers, round);
-                let length = body.len();
+            let starts = (0..series).step_by(SAMPLES_PER_REQUEST);
+            let numbers = starts.map(|first| first..series.min(first + SAMPLES_PER_REQUEST));
+            let bodies: Vec<Bytes> = numbers.map(|numbers| request(version, numbers, round)).collect();
+            let length: usize = bodies.iter().map(Bytes::len).sum();
+            let (began, began_busy) = (Instant::now(), processor_time());
+            for body in bodies {
                 let request = Request::post("/api/v1/write").header("content-type", KINDS[version - 1]);
                 let request = request.body(Body::from(body)).unwrap();
-                let (began, began_busy) = (Instant::now(), processor_time());
                 let response = router.clone().oneshot(request).await.unwrap();
-                // The first round makes the series.
-                if round > 0 {
-                    spent += began.elapsed();
-                    busy += processor_time().saturating_sub(began_busy);
-                    sent += samples;
-                    bytes += length;
-                }
                 assert_eq!(response.status(), 204);
+            }
+            // The first round makes the series.
+            if round > 0 {
+                spent += began.elapsed();
+                busy += processor_time().saturating_sub(began_busy);
+                sent += series;
+                bytes += length;
             }
         }
         println!(

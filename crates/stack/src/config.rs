@@ -23,6 +23,8 @@ pub struct Config {
     pub retention: Retention,
     /// When the logs are forced to the disk.
     pub wal_sync: SyncPolicy,
+    /// Whether metrics may be deleted and copied over Prometheus' API.
+    pub admin_api: bool,
     /// The demo services, if they are to run.
     pub demo: Option<Demo>,
     /// What is told to others of this process.
@@ -44,6 +46,7 @@ impl Config {
             memory_bytes: Self::DEFAULT_MEMORY_BYTES,
             retention: Retention::default(),
             wal_sync: SyncPolicy::Interval(Duration::from_secs(1)),
+            admin_api: false,
             demo: None,
             identity: Identity::default(),
         }

@@ -64,6 +64,7 @@ impl Stack {
             registry: registry.clone(),
             started_ns,
             ui_url: None,
+            admin_api: config.admin_api,
         };
         let routes = routes::Routes::new(&config, context, &gate)?;
         let mut servers = Vec::with_capacity(listeners.len());

@@ -26,6 +26,7 @@ mod record;
 mod seal;
 mod select;
 mod series;
+mod snapshot;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

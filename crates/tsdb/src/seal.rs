@@ -5,9 +5,10 @@
 //! gives each time once, and the next seal and compaction clear up.
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::block::{Block, Meta, directory_sort};
+use crate::block::{Block, Directory, Meta, directory_sort};
 use crate::chunk::range_end;
 use crate::series::{Sealing, Series};
 use crate::{Inner, Result, millis};
@@ -91,7 +92,8 @@ impl Inner {
             meta.min_time < end_ms && meta.max_time > begin_ms
         });
         let begin_ms = if is_shared { first_ms } else { begin_ms.min(first_ms) };
-        if let Some(block) = self.write_block(&all, &sealed, begin_ms, end_ms)? {
+        if let Some(path) = self.write_block(&self.directory, &all, &sealed, begin_ms, end_ms)? {
+            let block = Arc::new(Block::open(&path)?);
             let mut blocks = Vec::clone(&self.blocks());
             blocks.push(block);
             directory_sort(&mut blocks);
@@ -103,13 +105,26 @@ impl Inner {
         Ok(())
     }
 
+    /// Writes the head as it is to a block of another directory.
+    pub(crate) fn copy_head(&self, directory: &Directory) -> Result<()> {
+        let (all, copied, first_ms, last_ms) = {
+            let _writer = self.writer.lock();
+            let all = self.head.all();
+            let copied: HashMap<u32, Sealing> =
+                all.iter().map(|series| (series.id, series.data.lock().seal(i64::MAX))).collect();
+            (all, copied, self.head.min_time_ms(), self.head.max_time_ms())
+        };
+        self.write_block(directory, &all, &copied, first_ms, last_ms.saturating_add(1)).map(drop)
+    }
+
     fn write_block(
         &self,
+        directory: &Directory,
         all: &[Arc<Series>],
         sealed: &HashMap<u32, Sealing>,
         begin_ms: i64,
         end_ms: i64,
-    ) -> Result<Option<Arc<Block>>> {
+    ) -> Result<Option<PathBuf>> {
         let mut series: Vec<(&Arc<Series>, &Sealing)> = all
             .iter()
             .filter_map(|series| Some((series, sealed.get(&series.id)?)))
@@ -125,12 +140,12 @@ impl Inner {
             .flat_map(|(name, value)| [&**name, &**value])
             .collect();
         let meta = Meta::of_head(self.ids.next(self.clock.now_ms()), begin_ms, end_ms);
-        let mut writer = self.directory.begin(meta, symbols.into_iter())?;
+        let mut writer = directory.begin(meta, symbols.into_iter())?;
         for (series, sealing) in series {
             let labels: Vec<(&str, &str)> =
                 series.labels.iter().map(|(name, value)| (&**name, &**value)).collect();
             writer.add(&labels, &sealing.chunks, &sealing.starts)?;
         }
-        Ok(Some(Arc::new(Block::open(&writer.publish()?)?)))
+        writer.publish().map(Some)
     }
 }

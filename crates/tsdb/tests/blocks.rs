@@ -96,7 +96,7 @@ impl Store {
         let names = fs::read_dir(self.path("blocks")).unwrap();
         let mut names: Vec<String> =
             names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.retain(|name| name != "wal");
+        names.retain(|name| name != "wal" && name != "snapshots");
         names.sort();
         names
     }
@@ -243,6 +243,32 @@ fn copy(from: &Path, to: &Path) {
             fs::copy(entry.path(), target).unwrap();
         }
     }
+}
+
+#[test]
+fn a_copy_is_a_store_of_its_own() {
+    let store = Store::open(|config| config);
+    let expected = fill(&store, 9);
+    let open = |name: &str| {
+        let copy = store.path("blocks/snapshots").join(name);
+        let clock = Arc::clone(&store.clock);
+        let open = Tsdb::open(Config::new(store.path(name), copy), clock as _).unwrap();
+        let clock = Arc::clone(&store.clock);
+        Store { dir: TempDir::new().unwrap(), clock, open: Some(open), change: |config| config }
+    };
+    store.get().snapshot("whole", true).unwrap();
+    store.get().snapshot("blocks", false).unwrap();
+    // What is deleted later is still in the copies.
+    store.get().delete_series(&of_series(1), MsRange::ALL).unwrap();
+    store.get().clean_tombstones().unwrap();
+    assert_eq!(open("whole").all(), expected);
+    let head_ms = store.get().stats().min_time_ms;
+    let mut older = expected;
+    for samples in older.values_mut() {
+        samples.retain(|time_ms, _| *time_ms < head_ms);
+    }
+    assert_eq!(open("blocks").all(), older);
+    assert!(store.get().snapshot("whole", true).is_err(), "a name is used once");
 }
 
 #[test]

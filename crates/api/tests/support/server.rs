@@ -88,6 +88,7 @@ impl Server {
             clock,
             registry: prometheus::Registry::new(),
             ui_url: None,
+            admin_api: false,
         };
         Self { context, _dir: dir }
     }
