@@ -254,15 +254,21 @@ impl Block {
 
 /// Writes `meta.json` in place of the one before.
 fn write_meta(block: &Path, meta: &Meta) -> Result<()> {
-    let (path, temporary) = (block.join(META_FILE), block.join(format!("{META_FILE}.tmp")));
+    // Indented with tabs, as Prometheus has it, so that people can read it.
+    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"\t");
+    let mut text = Vec::new();
+    let mut serializer = serde_json::Serializer::with_formatter(&mut text, formatter);
+    serde::Serialize::serialize(meta, &mut serializer)
+        .map_err(|error| Error::io("write", block.join(META_FILE))(error.into()))?;
+    replace_file(block, META_FILE, &text)
+}
+
+/// Writes a file of a block in place of the one before: the one or the other is there whole, whatever happens.
+fn replace_file(block: &Path, name: &str, bytes: &[u8]) -> Result<()> {
+    let (path, temporary) = (block.join(name), block.join(format!("{name}.tmp")));
     let write = || {
         let mut file = File::create(&temporary)?;
-        // Indented with tabs, as Prometheus has it, so that people can read it.
-        let formatter = serde_json::ser::PrettyFormatter::with_indent(b"\t");
-        let mut text = Vec::new();
-        let mut serializer = serde_json::Serializer::with_formatter(&mut text, formatter);
-        serde::Serialize::serialize(meta, &mut serializer)?;
-        file.write_all(&text)?;
+        file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&temporary, &path)
     };

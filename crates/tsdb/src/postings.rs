@@ -55,13 +55,9 @@ fn having<'a>(index: &'a impl Postings, matcher: &Matcher) -> Cow<'a, [u32]> {
         return index.equal(matcher.name(), matcher.value());
     }
     if matcher.op() == MatchOp::Regex
-        && let Some(alternatives) = alternatives(matcher.value())
+        && let Some(found) = of_alternatives(index, matcher)
     {
-        let mut found = Vec::new();
-        for value in alternatives {
-            found.extend_from_slice(&index.equal(matcher.name(), value));
-        }
-        return sorted(found).into();
+        return found.into();
     }
     let prefix = if matcher.op() == MatchOp::Regex { literal_prefix(matcher.value()) } else { "" };
     let mut found = Vec::new();
@@ -75,17 +71,22 @@ fn unwanted<'a>(index: &'a impl Postings, matcher: &Matcher) -> Cow<'a, [u32]> {
         return index.equal(matcher.name(), matcher.value());
     }
     if matcher.op() == MatchOp::NotRegex
-        && let Some(alternatives) = alternatives(matcher.value())
+        && let Some(found) = of_alternatives(index, matcher)
     {
-        let mut found = Vec::new();
-        for value in alternatives {
-            found.extend_from_slice(&index.equal(matcher.name(), value));
-        }
-        return sorted(found).into();
+        return found.into();
     }
     let mut found = Vec::new();
     index.wanted(matcher.name(), "", &mut |value| !matcher.matches(value), &mut found);
     sorted(found).into()
+}
+
+/// Series that have one of the values that an expression spells out, if it is nothing but these.
+fn of_alternatives(index: &impl Postings, matcher: &Matcher) -> Option<Vec<u32>> {
+    let mut found = Vec::new();
+    for value in alternatives(matcher.value())? {
+        found.extend_from_slice(&index.equal(matcher.name(), value));
+    }
+    Some(sorted(found))
 }
 
 /// Sorts runs that are sorted each; a series that comes twice stays once.

@@ -1,9 +1,8 @@
 //! What was deleted from a block (`tsdb/docs/format/tombstones.md` in Prometheus' repository).
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Write as _};
 use std::path::Path;
+use std::{fs, io};
 
 use super::crc::crc32c;
 use crate::codec::{Reader, Writer as _};
@@ -75,15 +74,7 @@ impl Tombstones {
 
     /// Writes the file in place of the one before.
     pub(super) fn write(&self, block: &Path) -> Result<()> {
-        let (path, temporary) = (block.join(NAME), block.join(format!("{NAME}.tmp")));
-        let write = || {
-            let mut file = File::create(&temporary)?;
-            file.write_all(&self.encode())?;
-            file.sync_all()?;
-            fs::rename(&temporary, &path)
-        };
-        write().map_err(Error::io("write", &path))?;
-        super::sync_dir(block)
+        super::replace_file(block, NAME, &self.encode())
     }
 
     /// Deletes the times of a series from the first to the last, both included.
