@@ -9,6 +9,7 @@
 pub mod batch;
 pub mod histogram;
 pub mod id;
+pub mod kahan;
 pub mod labels;
 pub mod log;
 pub mod matcher;
