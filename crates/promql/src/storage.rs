@@ -41,6 +41,28 @@ pub struct Point {
     pub value: PointValue,
 }
 
+/// A float of a series, as evaluation reads it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FloatPoint {
+    /// When it was measured, milliseconds since the Unix epoch.
+    pub time_ms: i64,
+    /// Since when its value counts (the created timestamp); 0 if that is not known.
+    pub start_ms: i64,
+    /// The value, a staleness marker bit for bit.
+    pub value: f64,
+}
+
+/// A native histogram of a series, as evaluation reads it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HistogramPoint {
+    /// When it was measured, milliseconds since the Unix epoch.
+    pub time_ms: i64,
+    /// Since when its value counts (the created timestamp); 0 if that is not known.
+    pub start_ms: i64,
+    /// The value; a staleness marker is in its sum.
+    pub histogram: Arc<Histogram>,
+}
+
 /// A value of a sample.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PointValue {
@@ -68,6 +90,19 @@ pub trait Series: Send {
 
     /// Its samples within the range that was selected, by ascending time, each time once.
     fn points(&self) -> impl Iterator<Item = Point> + '_;
+
+    /// Appends the same samples to two lists, floats to the one and native histograms to the other, each by ascending
+    /// time. A store that keeps runs of samples decodes them here a run at a time.
+    fn read(&self, floats: &mut Vec<FloatPoint>, histograms: &mut Vec<HistogramPoint>) {
+        for Point { time_ms, start_ms, value } in self.points() {
+            match value {
+                PointValue::Float(value) => floats.push(FloatPoint { time_ms, start_ms, value }),
+                PointValue::Histogram(histogram) => {
+                    histograms.push(HistogramPoint { time_ms, start_ms, histogram });
+                }
+            }
+        }
+    }
 }
 
 /// A store of series.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Exemplar, Labels, Matcher, Metadata, SampleValue};
-use promql::storage::{MsRange, Point, PointValue, Series as _, Storage};
+use promql::storage::{FloatPoint, HistogramPoint, MsRange, Point, PointValue, Series as _, Storage};
 
 use crate::block::{Block, BlockSeries};
 use crate::chunk::{Chunk, ChunkIter};
@@ -34,32 +34,18 @@ impl SelectedSeries {
     fn kept(&self, time_ms: i64) -> bool {
         self.deleted.is_empty() || !self.deleted.contains(time_ms)
     }
-}
 
-/// Samples of chunks with the start times that the chunks have themselves.
-enum Samples<'a> {
-    /// One chunk behind the other.
-    Chunks { rest: std::slice::Iter<'a, Chunk>, chunk: Option<ChunkIter<'a>> },
-    /// Several merged.
-    Merged(std::vec::IntoIter<(i64, SampleValue)>),
-}
-
-impl Iterator for Samples<'_> {
-    /// Time, start time, value.
-    type Item = (i64, i64, SampleValue);
-
-    #[inline]
-    fn next(&mut self) -> Option<Self::Item> {
-        match self {
-            Self::Merged(samples) => samples.next().map(|(time_ms, value)| (time_ms, 0, value)),
-            Self::Chunks { rest, chunk } => loop {
-                if let Some(open) = chunk
-                    && let Some((time_ms, value)) = open.next()
-                {
-                    return Some((time_ms, open.start_ms(), value));
-                }
-                *chunk = Some(rest.next()?.iter());
-            },
+    /// Sets the start time of samples, given by time, where their chunks do not say it.
+    fn set_starts<'a>(&self, samples: impl Iterator<Item = (i64, &'a mut i64)>) {
+        let (mut start_ms, mut next) = (0, 0);
+        for (time_ms, own_start_ms) in samples {
+            while let Some((_, start)) = self.starts.get(next).filter(|(since_ms, _)| *since_ms <= time_ms) {
+                start_ms = *start;
+                next += 1;
+            }
+            if *own_start_ms == 0 {
+                *own_start_ms = start_ms;
+            }
         }
     }
 }
@@ -70,32 +56,90 @@ impl promql::storage::Series for SelectedSeries {
     }
 
     fn points(&self) -> impl Iterator<Item = Point> + '_ {
-        let samples = if self.overlap {
-            Samples::Merged(merge::samples(&self.chunks).into_iter())
-        } else {
-            Samples::Chunks { rest: self.chunks.iter(), chunk: None }
-        };
-        let mut start = 0;
-        let mut next_start = 0;
-        samples
-            .skip_while(|(time_ms, ..)| *time_ms < self.range.start_ms)
-            .take_while(|(time_ms, ..)| *time_ms <= self.range.end_ms)
-            .filter(|(time_ms, ..)| self.kept(*time_ms))
-            .map(move |(time_ms, own_start_ms, value)| {
-                while let Some((since_ms, start_ms)) = self.starts.get(next_start) {
-                    if *since_ms > time_ms {
-                        break;
-                    }
-                    start = *start_ms;
-                    next_start += 1;
+        let (mut floats, mut histograms) = (Vec::new(), Vec::new());
+        self.read(&mut floats, &mut histograms);
+        let (mut floats, mut histograms) = (floats.into_iter().peekable(), histograms.into_iter().peekable());
+        std::iter::from_fn(move || {
+            let before = histograms.peek().map_or(i64::MAX, |histogram| histogram.time_ms);
+            if let Some(FloatPoint { time_ms, start_ms, value }) = floats.next_if(|it| it.time_ms <= before) {
+                return Some(Point { time_ms, start_ms, value: PointValue::Float(value) });
+            }
+            let HistogramPoint { time_ms, start_ms, histogram } = histograms.next()?;
+            Some(Point { time_ms, start_ms, value: PointValue::Histogram(histogram) })
+        })
+    }
+
+    fn read(&self, floats: &mut Vec<FloatPoint>, histograms: &mut Vec<HistogramPoint>) {
+        let (first_float, first_histogram) = (floats.len(), histograms.len());
+        if self.overlap {
+            for (time_ms, value) in merge::samples(&self.chunks) {
+                if self.range.contains(time_ms) {
+                    push((time_ms, 0, value), floats, histograms);
                 }
-                let start_ms = if own_start_ms == 0 { start } else { own_start_ms };
-                let value = match value {
-                    SampleValue::Float(value) => PointValue::Float(value),
-                    SampleValue::Histogram(histogram) => PointValue::Histogram(histogram),
-                };
-                Point { time_ms, start_ms, value }
-            })
+            }
+        } else {
+            for chunk in &self.chunks {
+                read_chunk(chunk, self.range, floats, histograms);
+            }
+        }
+        // What was deleted is seldom there, nor are start times; most samples are read once.
+        if !self.deleted.is_empty() {
+            let mut number = 0;
+            floats.retain(|point| {
+                number += 1;
+                number <= first_float || self.kept(point.time_ms)
+            });
+            number = 0;
+            histograms.retain(|point| {
+                number += 1;
+                number <= first_histogram || self.kept(point.time_ms)
+            });
+        }
+        if !self.starts.is_empty() {
+            let own = floats[first_float..].iter_mut().map(|point| (point.time_ms, &mut point.start_ms));
+            self.set_starts(own);
+            let own =
+                histograms[first_histogram..].iter_mut().map(|point| (point.time_ms, &mut point.start_ms));
+            self.set_starts(own);
+        }
+    }
+}
+
+/// Appends the samples of a chunk that lie in a range.
+fn read_chunk(
+    chunk: &Chunk,
+    range: MsRange,
+    floats: &mut Vec<FloatPoint>,
+    histograms: &mut Vec<HistogramPoint>,
+) {
+    let mut samples = chunk.iter();
+    if let ChunkIter::Xor(reader) = samples {
+        floats.reserve(usize::from(chunk.samples()));
+        let from = reader.skip_while(|(time_ms, _)| *time_ms < range.start_ms);
+        let within = from.take_while(|(time_ms, _)| *time_ms <= range.end_ms);
+        floats.extend(within.map(|(time_ms, value)| FloatPoint { time_ms, start_ms: 0, value }));
+        return;
+    }
+    while let Some((time_ms, value)) = samples.next() {
+        if time_ms > range.end_ms {
+            break;
+        }
+        if time_ms >= range.start_ms {
+            push((time_ms, samples.start_ms(), value), floats, histograms);
+        }
+    }
+}
+
+fn push(
+    (time_ms, start_ms, value): (i64, i64, SampleValue),
+    floats: &mut Vec<FloatPoint>,
+    histograms: &mut Vec<HistogramPoint>,
+) {
+    match value {
+        SampleValue::Float(value) => floats.push(FloatPoint { time_ms, start_ms, value }),
+        SampleValue::Histogram(histogram) => {
+            histograms.push(HistogramPoint { time_ms, start_ms, histogram });
+        }
     }
 }
 

@@ -94,7 +94,7 @@ impl<'a> BitReader<'a> {
 
     /// The next 57 bits or more in the highest places; zeros behind the last one.
     #[inline]
-    fn peek(&self) -> u64 {
+    pub(super) fn peek(&self) -> u64 {
         let (byte, used) = (self.position / 8, self.position % 8);
         let window = match self.bytes.get(byte..).and_then(|rest| rest.first_chunk::<8>()) {
             Some(window) => u64::from_be_bytes(*window),
@@ -109,6 +109,12 @@ impl<'a> BitReader<'a> {
         let rest = self.bytes.get(byte..).unwrap_or_default();
         window[..rest.len()].copy_from_slice(rest);
         u64::from_be_bytes(window)
+    }
+
+    /// Leaves out bits that were peeked at; whoever does knows that they are there.
+    #[inline]
+    pub(super) fn skip(&mut self, count: u32) {
+        self.position += count as usize;
     }
 
     #[inline]

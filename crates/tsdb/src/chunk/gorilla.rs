@@ -55,6 +55,20 @@ impl Xor {
         bits.bits(changed >> trailing, u32::from(meaningful));
     }
 
+    /// How many bits the window has, if one is set that is not wider than `most`.
+    #[inline]
+    pub(super) fn window(&self, most: u32) -> Option<u32> {
+        // Without a window this wraps to a number that no window has.
+        let bits = 64_u32.wrapping_sub(u32::from(self.leading) + u32::from(self.trailing));
+        (bits <= most).then_some(bits)
+    }
+
+    /// Takes bits of the window that were read elsewhere.
+    #[inline]
+    pub(super) fn change(&mut self, changed: u64) {
+        self.value ^= changed << self.trailing;
+    }
+
     #[inline]
     pub(super) fn read(&mut self, bits: &mut BitReader<'_>) -> Option<f64> {
         match bits.ones(2)? {

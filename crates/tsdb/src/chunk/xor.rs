@@ -136,6 +136,10 @@ impl<'a> XorReader<'a> {
                 self.value.read(&mut self.bits)?
             }
             _ => {
+                if self.read_regular() {
+                    self.read += 1;
+                    return Some((self.time_ms, self.value.get()));
+                }
                 let change = self.read_delta_of_delta()?;
                 self.delta = self.delta.wrapping_add(change as u64);
                 self.time_ms = self.time_ms.wrapping_add(self.delta as i64);
@@ -144,6 +148,28 @@ impl<'a> XorReader<'a> {
         };
         self.read += 1;
         Some((self.time_ms, value))
+    }
+
+    /// Reads a sample of what most are, in one look at the bits: as long after the one before as that after its own,
+    /// and a value that is the same or differs within the window. Of another nothing is read.
+    #[inline]
+    fn read_regular(&mut self) -> bool {
+        if self.bits.left() < 64 {
+            return false;
+        }
+        let bits = self.bits.peek();
+        match bits >> 61 {
+            0b000 | 0b001 => self.bits.skip(2),
+            0b010 => {
+                // 57 bits are there, 3 of them are said.
+                let Some(count) = self.value.window(54) else { return false };
+                self.value.change(bits << 3 >> (64 - count));
+                self.bits.skip(3 + count);
+            }
+            _ => return false,
+        }
+        self.time_ms = self.time_ms.wrapping_add(self.delta as i64);
+        true
     }
 
     #[inline]
