@@ -11,7 +11,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 /// Floors, lowest first (docs/ARCHITECTURE.md). A crate depends only on lower floors, or on those of its own floor
 /// that stand before it in the list.
 const FLOORS: &[(&str, &[&str])] = &[
-    ("vocabulary", &["model", "wal", "blocks", "telemetry"]),
+    ("vocabulary", &["model", "wal", "blocks", "telemetry", "yaml"]),
     ("logic", &["otlp", "promql", "logql"]),
     ("state", &["tsdb", "logstore", "tracestore"]),
     ("behaviour", &["receiver"]),
