@@ -1,42 +1,72 @@
 //! Label sets: what names a metric's series or a log stream.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::sync::Arc;
 
 /// Names with values, sorted by name, each name once, no empty value (an empty value means "no such label").
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Labels(Vec<(String, String)>);
+///
+/// All of them are one text, which clones share: a query hands out many label sets. The text is the number of labels,
+/// then each name and each value behind its length; numbers have six bits a byte, the lowest first, as ASCII.
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
+pub struct Labels(Arc<str>);
 
 /// The label that holds a metric's name.
 pub const METRIC_NAME: &str = "__name__";
 
+/// Says of a byte of a number that more follow.
+const MORE: u8 = 0x40;
+
 impl Labels {
     /// Sorts, drops empty values and, of a repeated name, keeps the value that came last.
-    pub fn new(mut pairs: Vec<(String, String)>) -> Self {
-        // A stable sort keeps repeated names in order, so the last of a run is the last that came.
-        pairs.sort_by(|left, right| left.0.cmp(&right.0));
-        pairs.reverse();
-        pairs.dedup_by(|later, kept| later.0 == kept.0);
-        pairs.reverse();
-        pairs.retain(|(_, value)| !value.is_empty());
-        Self(pairs)
+    pub fn new(pairs: Vec<(String, String)>) -> Self {
+        pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+    }
+
+    /// Labels that are sorted by name already, each name once, none of them empty.
+    pub fn from_sorted<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Self {
+        let (mut count, mut bytes) = (0, 0);
+        let mut last = None;
+        for (name, value) in pairs.clone() {
+            debug_assert!(last.is_none_or(|last| last < name) && !value.is_empty(), "{last:?}, {name:?}");
+            last = Some(name);
+            count += 1;
+            bytes += number_bytes(name.len()) + name.len() + number_bytes(value.len()) + value.len();
+        }
+        if count == 0 {
+            return Self::default();
+        }
+        let mut text = String::with_capacity(number_bytes(count) + bytes);
+        push_number(&mut text, count);
+        for part in pairs.flat_map(|(name, value)| [name, value]) {
+            push_number(&mut text, part.len());
+            text.push_str(part);
+        }
+        Self(text.into())
     }
 
     /// The value of a label; the empty text where there is none, as the query languages read it.
     pub fn get(&self, name: &str) -> &str {
-        match self.0.binary_search_by(|(key, _)| key.as_str().cmp(name)) {
-            Ok(index) => &self.0[index].1,
-            Err(_) => "",
+        for (key, value) in self.iter() {
+            match key.cmp(name) {
+                Ordering::Less => {}
+                Ordering::Equal => return value,
+                Ordering::Greater => break,
+            }
         }
+        ""
     }
 
     /// Names with values, by name.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    pub fn iter(&self) -> Iter<'_> {
+        let mut rest = &*self.0;
+        let left = if rest.is_empty() { 0 } else { take_number(&mut rest) };
+        Iter { rest, left }
     }
 
     /// How many labels there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.iter().left
     }
 
     /// Whether there are none.
@@ -44,9 +74,125 @@ impl Labels {
         self.0.is_empty()
     }
 
+    /// Bytes that they take in memory, without what is shared by other means.
+    pub fn bytes(&self) -> usize {
+        self.0.len()
+    }
+
     /// The pairs themselves.
     pub fn into_pairs(self) -> Vec<(String, String)> {
-        self.0
+        self.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+}
+
+fn number_bytes(number: usize) -> usize {
+    let bits = usize::BITS - number.leading_zeros();
+    bits.div_ceil(6).max(1) as usize
+}
+
+fn push_number(text: &mut String, mut number: usize) {
+    while number >= usize::from(MORE) {
+        text.push(char::from(number as u8 & (MORE - 1) | MORE));
+        number >>= 6;
+    }
+    text.push(char::from(number as u8));
+}
+
+#[inline]
+fn take_number(rest: &mut &str) -> usize {
+    let (mut number, mut shift, mut read) = (0, 0, 0);
+    for byte in rest.bytes() {
+        read += 1;
+        number |= usize::from(byte & (MORE - 1)) << shift;
+        shift += 6;
+        if byte < MORE {
+            break;
+        }
+    }
+    *rest = &rest[read..];
+    number
+}
+
+#[inline]
+fn take_text<'a>(rest: &mut &'a str) -> &'a str {
+    let length = take_number(rest);
+    let (text, behind) = rest.split_at(length);
+    *rest = behind;
+    text
+}
+
+/// Names with values of [`Labels`], by name.
+#[derive(Debug, Clone)]
+pub struct Iter<'a> {
+    rest: &'a str,
+    left: usize,
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = (&'a str, &'a str);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        let name = take_text(&mut self.rest);
+        Some((name, take_text(&mut self.rest)))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for Iter<'_> {}
+
+impl<'a> IntoIterator for &'a Labels {
+    type Item = (&'a str, &'a str);
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Iter<'a> {
+        self.iter()
+    }
+}
+
+impl fmt::Debug for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Labels")?;
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Name by name and value by value.
+impl Ord for Labels {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let (mut left, mut right) = (self.iter().rest, other.iter().rest);
+        // What is alike at the begin, which is much where series are sorted, is left out a text at a time.
+        let mut alike = alike(left.as_bytes(), right.as_bytes());
+        if alike == left.len() || alike == right.len() {
+            return left.len().cmp(&right.len());
+        }
+        loop {
+            let before = left.len();
+            let (text, other) = (take_text(&mut left), take_text(&mut right));
+            let read = before - left.len();
+            if alike < read {
+                return text.cmp(other);
+            }
+            alike -= read;
+        }
+    }
+}
+
+/// How many bytes are the same at the begin.
+fn alike(left: &[u8], right: &[u8]) -> usize {
+    let (left_runs, _) = left.as_chunks::<16>();
+    let (right_runs, _) = right.as_chunks::<16>();
+    let runs = left_runs.iter().zip(right_runs).take_while(|(left, right)| left == right).count() * 16;
+    runs + left[runs..].iter().zip(&right[runs..]).take_while(|(left, right)| left == right).count()
+}
+
+impl PartialOrd for Labels {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -58,7 +204,14 @@ impl FromIterator<(String, String)> for Labels {
 
 impl<'a> FromIterator<(&'a str, &'a str)> for Labels {
     fn from_iter<I: IntoIterator<Item = (&'a str, &'a str)>>(pairs: I) -> Self {
-        pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        let mut pairs: Vec<(&str, &str)> = pairs.into_iter().collect();
+        // A stable sort keeps repeated names in order, so the last of a run is the last that came.
+        pairs.sort_by_key(|(name, _)| *name);
+        pairs.reverse();
+        pairs.dedup_by_key(|(name, _)| *name);
+        pairs.reverse();
+        pairs.retain(|(_, value)| !value.is_empty());
+        Self::from_sorted(pairs.into_iter())
     }
 }
 
@@ -108,6 +261,10 @@ impl serde::Serialize for Labels {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -117,6 +274,31 @@ mod tests {
         assert_eq!(labels.to_string(), r#"{a="new", b="1"}"#);
         assert_eq!(labels.get("a"), "new");
         assert_eq!(labels.get("c"), "");
+    }
+
+    fn sets() -> impl Strategy<Value = Vec<(String, String)>> {
+        let text = prop_oneof!["[ab]{0,3}", "\\PC{0,4}", "x{60,70}", "[\u{0}-\u{7f}]{4090,4100}"];
+        prop::collection::vec(("[ab]{0,2}", text), 0..5)
+    }
+
+    proptest! {
+        #[test]
+        fn labels_are_what_pairs_are(left in sets(), right in sets()) {
+            let naive = |pairs: &[(String, String)]| -> Vec<(String, String)> {
+                let all: BTreeMap<_, _> = pairs.iter().cloned().collect();
+                all.into_iter().filter(|(_, value)| !value.is_empty()).collect()
+            };
+            let (naive_left, naive_right) = (naive(&left), naive(&right));
+            let (left, right) = (Labels::new(left), Labels::new(right));
+            prop_assert_eq!(left.cmp(&right), naive_left.cmp(&naive_right));
+            prop_assert_eq!(left == right, naive_left == naive_right);
+            prop_assert_eq!(left.len(), naive_left.len());
+            for (name, value) in &naive_left {
+                prop_assert_eq!(left.get(name), value);
+            }
+            prop_assert_eq!(left.get("none"), "");
+            prop_assert_eq!(left.into_pairs(), naive_left);
+        }
     }
 
     #[test]
