@@ -19,30 +19,21 @@ const MORE: u8 = 0x40;
 
 impl Labels {
     /// Sorts, drops empty values and, of a repeated name, keeps the value that came last.
+    #[expect(clippy::needless_pass_by_value, reason = "the counterpart of `into_pairs`")]
     pub fn new(pairs: Vec<(String, String)>) -> Self {
         pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
     }
 
     /// Labels that are sorted by name already, each name once, none of them empty.
     pub fn from_sorted<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> Self {
-        let (mut count, mut bytes) = (0, 0);
-        let mut last = None;
-        for (name, value) in pairs.clone() {
-            debug_assert!(last.is_none_or(|last| last < name) && !value.is_empty(), "{last:?}, {name:?}");
-            last = Some(name);
-            count += 1;
-            bytes += number_bytes(name.len()) + name.len() + number_bytes(value.len()) + value.len();
-        }
-        if count == 0 {
-            return Self::default();
-        }
-        let mut text = String::with_capacity(number_bytes(count) + bytes);
-        push_number(&mut text, count);
-        for part in pairs.flat_map(|(name, value)| [name, value]) {
-            push_number(&mut text, part.len());
-            text.push_str(part);
-        }
-        Self(text.into())
+        let mut key = String::new();
+        write_key(&mut key, pairs);
+        Self(key.into())
+    }
+
+    /// A text that equal labels have and no others.
+    pub fn key(&self) -> &str {
+        &self.0
     }
 
     /// The value of a label; the empty text where there is none, as the query languages read it.
@@ -58,7 +49,11 @@ impl Labels {
     }
 
     /// Names with values, by name.
-    pub fn iter(&self) -> Iter<'_> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> + Clone {
+        self.parts()
+    }
+
+    fn parts(&self) -> Iter<'_> {
         let mut rest = &*self.0;
         let left = if rest.is_empty() { 0 } else { take_number(&mut rest) };
         Iter { rest, left }
@@ -66,7 +61,7 @@ impl Labels {
 
     /// How many labels there are.
     pub fn len(&self) -> usize {
-        self.iter().left
+        self.parts().left
     }
 
     /// Whether there are none.
@@ -74,14 +69,31 @@ impl Labels {
         self.0.is_empty()
     }
 
-    /// Bytes that they take in memory, without what is shared by other means.
-    pub fn bytes(&self) -> usize {
-        self.0.len()
-    }
-
     /// The pairs themselves.
     pub fn into_pairs(self) -> Vec<(String, String)> {
         self.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+}
+
+/// Writes the [key](Labels::key) of labels to the end of a text. They are sorted by name, each name once, none of them
+/// empty.
+pub fn write_key<'a>(key: &mut String, pairs: impl Iterator<Item = (&'a str, &'a str)> + Clone) {
+    let (mut count, mut bytes) = (0, 0);
+    let mut last = None;
+    for (name, value) in pairs.clone() {
+        debug_assert!(last.is_none_or(|last| last < name) && !value.is_empty(), "{last:?}, {name:?}");
+        last = Some(name);
+        count += 1;
+        bytes += number_bytes(name.len()) + name.len() + number_bytes(value.len()) + value.len();
+    }
+    if count == 0 {
+        return;
+    }
+    key.reserve_exact(number_bytes(count) + bytes);
+    push_number(key, count);
+    for part in pairs.flat_map(|(name, value)| [name, value]) {
+        push_number(key, part.len());
+        key.push_str(part);
     }
 }
 
@@ -123,7 +135,7 @@ fn take_text<'a>(rest: &mut &'a str) -> &'a str {
 
 /// Names with values of [`Labels`], by name.
 #[derive(Debug, Clone)]
-pub struct Iter<'a> {
+struct Iter<'a> {
     rest: &'a str,
     left: usize,
 }
@@ -145,15 +157,6 @@ impl<'a> Iterator for Iter<'a> {
 
 impl ExactSizeIterator for Iter<'_> {}
 
-impl<'a> IntoIterator for &'a Labels {
-    type Item = (&'a str, &'a str);
-    type IntoIter = Iter<'a>;
-
-    fn into_iter(self) -> Iter<'a> {
-        self.iter()
-    }
-}
-
 impl fmt::Debug for Labels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Labels")?;
@@ -164,7 +167,7 @@ impl fmt::Debug for Labels {
 /// Name by name and value by value.
 impl Ord for Labels {
     fn cmp(&self, other: &Self) -> Ordering {
-        let (mut left, mut right) = (self.iter().rest, other.iter().rest);
+        let (mut left, mut right) = (self.parts().rest, other.parts().rest);
         // What is alike at the begin, which is much where series are sorted, is left out a text at a time.
         let mut alike = alike(left.as_bytes(), right.as_bytes());
         if alike == left.len() || alike == right.len() {
@@ -297,6 +300,7 @@ mod tests {
                 prop_assert_eq!(left.get(name), value);
             }
             prop_assert_eq!(left.get("none"), "");
+            prop_assert_eq!(Labels::from_sorted(left.iter()), left.clone());
             prop_assert_eq!(left.into_pairs(), naive_left);
         }
     }

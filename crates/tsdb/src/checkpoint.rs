@@ -143,7 +143,7 @@ fn frame(out: &mut impl Write, payload: &[u8]) -> io::Result<()> {
 
 fn write_series(out: &mut Vec<u8>, series: &SeriesSnapshot) {
     out.varint(u64::from(series.series.id));
-    write_labels(out, &series.series.to_labels());
+    write_labels(out, &series.series.labels);
     out.varint(series.starts.len() as u64);
     for (since_ms, start_ms) in &series.starts {
         out.signed(*since_ms);

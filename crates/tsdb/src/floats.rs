@@ -110,6 +110,7 @@ impl Inner {
             .max(self.head.max_time_ms().saturating_sub(HEAD_MS));
         let mut judged = Vec::with_capacity((series.len() - *next).min(SAMPLES_PER_RECORD));
         let mut count = 0;
+        let mut key = String::new();
         let (mut id, mut time, mut start) = (0_i64, 0_i64, 0_i64);
         while let Some(one) = series.get(*next) {
             if count > 0 && count as usize + one.samples.len() > SAMPLES_PER_RECORD {
@@ -117,7 +118,7 @@ impl Inner {
             }
             let position = *next;
             *next += 1;
-            let Some(known) = index.find(one.labels) else {
+            let Some(known) = index.find(one.labels, &mut key) else {
                 appended.left.push(position);
                 continue;
             };

@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
-use std::hash::{BuildHasher, Hasher};
+use std::hash::BuildHasher;
 use std::ops::Bound;
 use std::sync::Arc;
 
 use foldhash::quality::RandomState;
 use hashbrown::{HashMap, HashTable};
+use model::labels::write_key;
 use model::{Labels, Matcher};
 
 use crate::postings::{self, Postings};
@@ -18,8 +19,8 @@ use crate::series::Series;
 pub(crate) struct Index {
     by_labels: HashTable<Arc<Series>>,
     by_id: HashMap<u32, Arc<Series>, RandomState>,
-    /// Name, value, series with that label by ascending number. The texts are the ones that series share.
-    postings: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Vec<u32>>>,
+    /// Name, value, series with that label by ascending number.
+    postings: BTreeMap<Box<str>, BTreeMap<Box<str>, Vec<u32>>>,
     hasher: RandomState,
 }
 
@@ -29,31 +30,22 @@ impl Index {
     }
 
     pub(crate) fn hash(&self, labels: &Labels) -> u64 {
-        self.hash_pairs(labels.iter())
+        self.hasher.hash_one(labels.key())
     }
 
-    fn hash_pairs<'a>(&self, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> u64 {
-        let mut hasher = self.hasher.build_hasher();
-        for (name, value) in pairs {
-            hasher.write(name.as_bytes());
-            // In no text: what ends here cannot be taken for what goes on.
-            hasher.write_u8(0xff);
-            hasher.write(value.as_bytes());
-            hasher.write_u8(0xff);
-        }
-        hasher.finish()
-    }
-
-    /// The series with labels as they lie in a request: sorted, each name once, no empty value.
-    pub(crate) fn find(&self, pairs: &[(&str, &str)]) -> Option<&Series> {
-        let hash = self.hash_pairs(pairs.iter().copied());
+    /// The series with labels as they lie in a request: sorted, each name once, no empty value. The text is for its
+    /// memory.
+    pub(crate) fn find(&self, pairs: &[(&str, &str)], key: &mut String) -> Option<&Series> {
+        key.clear();
+        write_key(key, pairs.iter().copied());
+        let hash = self.hasher.hash_one(key.as_str());
         self.by_labels
-            .find(hash, |series| series.hash == hash && series.has_pairs(pairs))
+            .find(hash, |series| series.hash == hash && series.labels.key() == key)
             .map(|series| &**series)
     }
 
     pub(crate) fn get(&self, hash: u64, labels: &Labels) -> Option<&Arc<Series>> {
-        self.by_labels.find(hash, |series| series.has_labels(labels))
+        self.by_labels.find(hash, |series| series.hash == hash && series.labels == *labels)
     }
 
     pub(crate) fn by_id(&self, id: u32) -> Option<&Arc<Series>> {
@@ -69,29 +61,23 @@ impl Index {
     pub(crate) fn insert(&mut self, id: u32, labels: &Labels) -> (Arc<Series>, usize) {
         let hash = self.hash(labels);
         let mut new_bytes = 0;
-        let mut shared = Vec::with_capacity(labels.len());
         for (name, value) in labels.iter() {
-            let name = if let Some((name, _)) = self.postings.get_key_value(name) {
-                Arc::clone(name)
-            } else {
+            if !self.postings.contains_key(name) {
                 new_bytes += name.len() + 64;
-                Arc::from(name)
-            };
-            let values = self.postings.entry(Arc::clone(&name)).or_default();
-            let value = if let Some((value, _)) = values.get_key_value(value) {
-                Arc::clone(value)
-            } else {
+                self.postings.insert(name.into(), BTreeMap::new());
+            }
+            let Some(values) = self.postings.get_mut(name) else { continue };
+            let Some(ids) = values.get_mut(value) else {
                 new_bytes += value.len() + 96;
-                Arc::from(value)
+                values.insert(value.into(), vec![id]);
+                continue;
             };
-            let ids = values.entry(Arc::clone(&value)).or_default();
             // Replay may give a number that is lower than one before, after a damaged stretch.
             if let Err(position) = ids.binary_search(&id) {
                 ids.insert(position, id);
             }
-            shared.push((name, value));
         }
-        let series = Arc::new(Series::new(id, hash, shared.into_boxed_slice()));
+        let series = Arc::new(Series::new(id, hash, labels.clone()));
         self.by_labels.insert_unique(hash, Arc::clone(&series), |series| series.hash);
         self.by_id.insert(id, Arc::clone(&series));
         (series, new_bytes)
@@ -121,7 +107,7 @@ impl Index {
     }
 
     /// Label names with how many values each has, and the text bytes of those.
-    pub(crate) fn names(&self) -> impl Iterator<Item = (&str, &BTreeMap<Arc<str>, Vec<u32>>)> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = (&str, &BTreeMap<Box<str>, Vec<u32>>)> {
         self.postings.iter().map(|(name, values)| (&**name, values))
     }
 
@@ -166,7 +152,7 @@ impl Postings for Index {
     }
 
     fn satisfies(&self, series: u32, matcher: &Matcher) -> bool {
-        self.by_id.get(&series).is_some_and(|series| matcher.matches(series.label(matcher.name())))
+        self.by_id.get(&series).is_some_and(|series| matcher.matches(series.labels.get(matcher.name())))
     }
 }
 

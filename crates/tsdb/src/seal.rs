@@ -137,13 +137,12 @@ impl Inner {
         let symbols: BTreeSet<&str> = series
             .iter()
             .flat_map(|(series, _)| series.labels.iter())
-            .flat_map(|(name, value)| [&**name, &**value])
+            .flat_map(|(name, value)| [name, value])
             .collect();
         let meta = Meta::of_head(self.ids.next(self.clock.now_ms()), begin_ms, end_ms);
         let mut writer = directory.begin(meta, symbols.into_iter())?;
         for (series, sealing) in series {
-            let labels: Vec<(&str, &str)> =
-                series.labels.iter().map(|(name, value)| (&**name, &**value)).collect();
+            let labels: Vec<(&str, &str)> = series.labels.iter().collect();
             writer.add(&labels, &sealing.chunks, &sealing.starts)?;
         }
         writer.publish().map(Some)

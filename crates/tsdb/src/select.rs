@@ -237,7 +237,14 @@ impl Tsdb {
                 let starts = data.starts();
                 drop(data);
                 let (overlap, deleted) = (false, Intervals::default());
-                Some(SelectedSeries { labels: series.to_labels(), chunks, overlap, deleted, starts, range })
+                Some(SelectedSeries {
+                    labels: series.labels.clone(),
+                    chunks,
+                    overlap,
+                    deleted,
+                    starts,
+                    range,
+                })
             })
             .collect();
         selected.sort_unstable_by(|left, right| left.labels.cmp(&right.labels));
@@ -250,7 +257,7 @@ impl Tsdb {
         let mut found = BTreeSet::new();
         for matchers in sets {
             let selected = self.head().with_index(|index| index.select(matchers));
-            found.extend(selected.iter().filter(|it| in_range(it, range)).map(|it| it.to_labels()));
+            found.extend(selected.iter().filter(|it| in_range(it, range)).map(|it| it.labels.clone()));
             for block in self.inner().blocks().iter().filter(|block| block.overlaps(range)) {
                 found.extend(block.labels(matchers, range)?);
             }
@@ -267,8 +274,8 @@ impl Tsdb {
         } else {
             self.each(sets, range, |series| {
                 for (name, _) in &series.labels {
-                    if !found.contains(&**name) {
-                        found.insert(name.to_string());
+                    if !found.contains(name) {
+                        found.insert(name.to_owned());
                     }
                 }
             });
@@ -292,7 +299,7 @@ impl Tsdb {
             found.extend(values);
         } else {
             self.each(sets, range, |series| {
-                let value = series.label(name);
+                let value = series.labels.get(name);
                 if !value.is_empty() && !found.contains(value) {
                     found.insert(value.to_owned());
                 }
@@ -361,7 +368,7 @@ impl Tsdb {
             for series in self.head().with_index(|index| index.select(matchers)) {
                 let exemplars = self.head().exemplars_of(series.id, range.start_ms, range.end_ms);
                 if !exemplars.is_empty() {
-                    found.insert(series.to_labels(), exemplars);
+                    found.insert(series.labels.clone(), exemplars);
                 }
             }
         }

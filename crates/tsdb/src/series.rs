@@ -1,7 +1,5 @@
 //! One series: its labels and its samples, in closed chunks and an open one.
 
-use std::sync::Arc;
-
 use model::{Labels, SampleValue};
 use parking_lot::Mutex;
 
@@ -12,8 +10,8 @@ use crate::merge;
 /// Bytes that a series takes besides its labels and chunks: itself, its entries in the index, an open chunk.
 const SERIES_BYTES: usize = 480;
 
-/// Bytes that a label takes besides its text, which series share: two pointers and an entry in the postings.
-const LABEL_BYTES: usize = 36;
+/// Bytes that a label takes besides its text: an entry in the postings.
+const LABEL_BYTES: usize = 8;
 
 /// Bytes of a closed chunk besides its samples.
 const CHUNK_BYTES: usize = 56;
@@ -23,48 +21,19 @@ const CHUNK_BYTES: usize = 56;
 pub(crate) struct Series {
     /// Its number in the log, never used again for another one.
     pub(crate) id: u32,
-    /// Sorted by name; the texts are shared with other series.
-    pub(crate) labels: Box<[(Arc<str>, Arc<str>)]>,
+    pub(crate) labels: Labels,
     pub(crate) hash: u64,
     pub(crate) data: Mutex<Data>,
 }
 
 impl Series {
-    pub(crate) fn new(id: u32, hash: u64, labels: Box<[(Arc<str>, Arc<str>)]>) -> Self {
+    pub(crate) fn new(id: u32, hash: u64, labels: Labels) -> Self {
         Self { id, labels, hash, data: Mutex::new(Data::default()) }
-    }
-
-    /// The labels as others read them.
-    pub(crate) fn to_labels(&self) -> Labels {
-        self.labels.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
-    }
-
-    pub(crate) fn has_labels(&self, labels: &Labels) -> bool {
-        self.labels.len() == labels.len()
-            && self
-                .labels
-                .iter()
-                .zip(labels.iter())
-                .all(|((name, value), other)| (&**name, &**value) == other)
-    }
-
-    /// The same for labels as they lie in a request.
-    pub(crate) fn has_pairs(&self, pairs: &[(&str, &str)]) -> bool {
-        self.labels.len() == pairs.len()
-            && self.labels.iter().zip(pairs).all(|((name, value), other)| (&**name, &**value) == *other)
-    }
-
-    /// The value of a label, empty where there is none.
-    pub(crate) fn label(&self, name: &str) -> &str {
-        match self.labels.binary_search_by(|(known, _)| (**known).cmp(name)) {
-            Ok(index) => &self.labels[index].1,
-            Err(_) => "",
-        }
     }
 
     /// Bytes that it takes without its samples.
     pub(crate) fn base_bytes(&self) -> usize {
-        SERIES_BYTES + self.labels.len() * LABEL_BYTES
+        SERIES_BYTES + self.labels.key().len() + self.labels.len() * LABEL_BYTES
     }
 }
 

@@ -1,5 +1,5 @@
 //! Reads the index of a block (`tsdb/docs/format/index.md` in Prometheus' repository). It stays in its file; in memory
-//! are the label names, and where every 32nd symbol and every 32nd value of a label lies.
+//! are the label names, where each symbol lies (labels are read by these), and where every 32nd value of a label lies.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -20,16 +20,15 @@ const VERSION: u8 = 2;
 /// Bytes of the table of contents at the end: six offsets and a checksum.
 const CONTENTS_BYTES: usize = 52;
 
-/// Every how many symbols or values one is remembered.
+/// Every how many values one is remembered.
 const STEP: usize = 32;
 
 /// The index of a block.
 #[derive(Debug)]
 pub(super) struct Index {
     file: Mapping,
-    /// Offsets of every 32nd symbol, and how many symbols there are.
+    /// Offsets of the symbols.
     symbols: Vec<u32>,
-    symbol_count: usize,
     labels: BTreeMap<String, Values>,
     /// Offset of the list of all series.
     all_at: u64,
@@ -55,8 +54,7 @@ impl Index {
     pub(super) fn open(path: &Path) -> Result<Self> {
         let file = Mapping::open(path)?;
         let parts = Parts::read(&file)?;
-        let mut index =
-            Self { symbols: Vec::new(), symbol_count: 0, labels: BTreeMap::new(), all_at: 0, file };
+        let mut index = Self { symbols: Vec::new(), labels: BTreeMap::new(), all_at: 0, file };
         index.read_symbols(parts.symbols)?;
         index.read_postings_table(parts.postings_table)?;
         Ok(index)
@@ -81,13 +79,12 @@ impl Index {
         let ends = || self.damaged("the symbols end early");
         let count = reader.be32().ok_or_else(ends)? as usize;
         let mut offsets = Vec::new();
-        for number in 0..count {
-            if number % STEP == 0 {
-                offsets.push((begin + content.len() - reader.left()) as u32);
-            }
+        for _ in 0..count {
+            offsets.push((begin + content.len() - reader.left()) as u32);
             reader.text().ok_or_else(ends)?;
         }
-        (self.symbols, self.symbol_count) = (offsets, count);
+        offsets.shrink_to_fit();
+        self.symbols = offsets;
         Ok(())
     }
 
@@ -126,19 +123,15 @@ impl Index {
     }
 
     fn symbol(&self, number: u64) -> Option<&str> {
-        let number = usize::try_from(number).ok().filter(|number| *number < self.symbol_count)?;
-        let mut reader = Reader::new(self.file.get(*self.symbols.get(number / STEP)? as usize..)?);
-        for _ in 0..number % STEP {
-            reader.bytes()?;
-        }
-        reader.text()
+        let offset = *self.symbols.get(usize::try_from(number).ok()?)?;
+        Reader::new(self.file.get(offset as usize..)?).text()
     }
 
     /// Every symbol, sorted.
     pub(super) fn symbols(&self) -> impl Iterator<Item = &str> {
         let begin = self.symbols.first().map_or(0, |offset| *offset as usize);
         let mut reader = Reader::new(self.file.get(begin..).unwrap_or_default());
-        (0..self.symbol_count).map_while(move |_| reader.text())
+        (0..self.symbols.len()).map_while(move |_| reader.text())
     }
 
     /// Label names, sorted.
@@ -216,7 +209,7 @@ impl Index {
     fn read_series(&self, reader: &mut Reader<'_>) -> Option<SeriesEntry> {
         let labels = reader.list(|reader| {
             let (name, value) = (reader.varint()?, reader.varint()?);
-            Some((self.symbol(name)?.to_owned(), self.symbol(value)?.to_owned()))
+            Some((self.symbol(name)?, self.symbol(value)?))
         })?;
         let count = reader.length()?;
         let mut chunks: Vec<ChunkMeta> = Vec::with_capacity(count);
@@ -232,7 +225,7 @@ impl Index {
             };
             chunks.push(ChunkMeta { first_ms, last_ms, at });
         }
-        Some(SeriesEntry { labels: Labels::new(labels), chunks })
+        Some(SeriesEntry { labels: labels.into_iter().collect(), chunks })
     }
 
     /// The value of a series' label, empty where there is none.
