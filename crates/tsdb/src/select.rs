@@ -273,7 +273,7 @@ impl Tsdb {
             self.head().with_index(|index| found.extend(index.names().map(|(name, _)| name.to_owned())));
         } else {
             self.each(sets, range, |series| {
-                for (name, _) in &series.labels {
+                for (name, _) in series.labels.iter() {
                     if !found.contains(name) {
                         found.insert(name.to_owned());
                     }
