@@ -3,7 +3,7 @@
 //! Go's classes are ASCII, it knows no set operations inside brackets, and `\Q…\E` quotes. What is written for Go is
 //! rewritten for the `regex` crate, which shares the rest of the syntax and the guarantee of linear time.
 
-use ::regex::{Regex, RegexBuilder};
+use ::regex::{Captures, Regex, RegexBuilder};
 use regex_syntax::ast::{self, ErrorKind};
 
 /// Most bytes that one compiled expression may take.
@@ -19,6 +19,42 @@ pub fn compile(pattern: &str) -> Result<Regex, String> {
 pub fn compile_anchored(pattern: &str) -> Result<Regex, String> {
     // Checked before it is put in brackets: `a)(b` is no expression.
     build(&format!("^(?s:{})$", checked(pattern)?))
+}
+
+/// Writes a template to the end of a text, its references replaced by what an expression captured: `$1`, `${1}`,
+/// `$name`, `${name}`, and `$$` for a dollar sign, as Go's `Regexp.Expand` does. A name is as long as it can be; what was
+/// not captured is empty, and a dollar sign before anything else stands for itself.
+pub fn expand(template: &str, captures: &Captures<'_>, out: &mut String) {
+    let mut rest = template;
+    while let Some((before, behind)) = rest.split_once('$') {
+        out.push_str(before);
+        if let Some(behind) = behind.strip_prefix('$') {
+            out.push('$');
+            rest = behind;
+        } else if let Some((name, behind)) = reference(behind) {
+            let index = name.bytes().all(|byte| byte.is_ascii_digit()).then(|| name.parse().ok());
+            let captured = match index {
+                Some(index) => index.and_then(|index| captures.get(index)),
+                None => captures.name(name),
+            };
+            out.push_str(captured.map_or("", |captured| captured.as_str()));
+            rest = behind;
+        } else {
+            out.push('$');
+            rest = behind;
+        }
+    }
+    out.push_str(rest);
+}
+
+/// The name behind a dollar sign, with or without braces, and what follows it.
+fn reference(text: &str) -> Option<(&str, &str)> {
+    let in_braces = text.strip_prefix('{');
+    let text = in_braces.unwrap_or(text);
+    let is_part = |character: char| character.is_alphanumeric() || character == '_';
+    let (name, behind) = text.split_at(text.find(|character| !is_part(character)).unwrap_or(text.len()));
+    let behind = if in_braces.is_some() { behind.strip_prefix('}')? } else { behind };
+    (!name.is_empty()).then_some((name, behind))
 }
 
 fn checked(pattern: &str) -> Result<String, String> {
@@ -147,6 +183,25 @@ mod tests {
 
     fn matches(pattern: &str, text: &str) -> bool {
         compile(pattern).unwrap().is_match(text)
+    }
+
+    #[test]
+    fn references_are_replaced() {
+        let regex = compile_anchored("(?P<first>[a-z]+)-(.*?)(x)?").unwrap();
+        let captures = regex.captures("ab-12").unwrap();
+        for (template, expected) in [
+            ("$1 $2", "ab 12"),
+            ("${1}x$1x", "abx"),
+            ("$first/${first}", "ab/ab"),
+            ("$3|$9|$none|${99999999999999999999}", "|||"),
+            ("$$1 $ ${ ${} $-", "$1 $ ${ ${} $-"),
+            ("${1", "${1"),
+            ("", ""),
+        ] {
+            let mut out = String::new();
+            expand(template, &captures, &mut out);
+            assert_eq!(out, expected, "{template}");
+        }
     }
 
     #[test]
