@@ -1,51 +1,6 @@
 //! Durations and sizes, as LogQL writes and reads them.
 
-/// A duration as Prometheus writes it: `1h30m`, units from years to milliseconds in descending order. In nanoseconds.
-pub fn prometheus_duration(text: &str) -> Result<i64, String> {
-    const UNITS: [(&str, i64); 7] = [
-        ("y", 365 * 86_400_000),
-        ("w", 7 * 86_400_000),
-        ("d", 86_400_000),
-        ("h", 3_600_000),
-        ("m", 60_000),
-        ("s", 1000),
-        ("ms", 1),
-    ];
-    match text {
-        "" => return Err("empty duration string".to_owned()),
-        "0" => return Ok(0),
-        _ => {}
-    }
-    let invalid = || format!("not a valid duration string: {}", quoted(text));
-    let mut rest = text;
-    let mut millis: i64 = 0;
-    let mut last = None;
-    while !rest.is_empty() {
-        let digits = rest.find(|character: char| !character.is_ascii_digit()).unwrap_or(rest.len());
-        if digits == 0 {
-            return Err(invalid());
-        }
-        let number: i64 = rest[..digits].parse().map_err(|_| "duration out of range".to_owned())?;
-        rest = &rest[digits..];
-        let letters = rest.find(|character: char| character.is_ascii_digit()).unwrap_or(rest.len());
-        if letters == 0 {
-            return Err(invalid());
-        }
-        let unit = &rest[..letters];
-        rest = &rest[letters..];
-        let rank = UNITS
-            .iter()
-            .position(|(name, _)| *name == unit)
-            .ok_or_else(|| format!("unknown unit {} in duration {}", quoted(unit), quoted(text)))?;
-        if last.is_some_and(|last| last >= rank) {
-            return Err(invalid());
-        }
-        last = Some(rank);
-        let part = number.checked_mul(UNITS[rank].1);
-        millis = part.and_then(|part| millis.checked_add(part)).ok_or("duration out of range")?;
-    }
-    millis.checked_mul(1_000_000).ok_or_else(|| "duration out of range".to_owned())
-}
+pub use model::duration::parse_ns as prometheus_duration;
 
 /// A duration as Go writes it: `1.5h`, `-250ms`, `1h2.5s`. In nanoseconds.
 pub fn go_duration(text: &str) -> Result<i64, String> {

@@ -7,6 +7,7 @@
 //! everything that is selected by labels.
 
 pub mod batch;
+pub mod duration;
 pub mod histogram;
 pub mod id;
 pub mod kahan;
