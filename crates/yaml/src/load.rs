@@ -42,6 +42,7 @@ pub fn parse(text: &str, limits: Limits) -> Result<Node> {
     };
     let loader = Loader {
         parser: Parser::new_from_str_with_options(text, options),
+        lines: text.lines().collect(),
         limits,
         nodes: 0,
         aliased: 0,
@@ -56,6 +57,7 @@ fn limit(message: String, line: Option<u32>) -> Error {
 
 struct Loader<'t> {
     parser: Parser<'t, granit_parser::StrInput<'t>>,
+    lines: Vec<&'t str>,
     limits: Limits,
     nodes: usize,
     aliased: usize,
@@ -96,6 +98,10 @@ impl Loader<'_> {
                 Event::StreamEnd | Event::DocumentEnd => return Ok(Node::nothing()),
                 Event::Scalar(text, style, anchor, tag) => {
                     self.count(1, position)?;
+                    let position = match style {
+                        ScalarStyle::Literal | ScalarStyle::Folded => self.indicator(position),
+                        _ => position,
+                    };
                     let scalar = Scalar { text: Arc::from(&*text), plain: style == ScalarStyle::Plain };
                     let node =
                         Node { position, tag: short_tag(tag.as_deref()), value: Value::Scalar(scalar) };
@@ -121,6 +127,21 @@ impl Loader<'_> {
                 None => return Ok(finished),
                 Some(parent) => place(parent, finished)?,
             }
+        }
+    }
+
+    /// Where a block of text begins: at its `|` or `>`, as in Go, and not at its first line, which the parser tells.
+    fn indicator(&self, first: Position) -> Position {
+        let above = self.lines.iter().enumerate().take(first.line as usize - 1).rev();
+        let Some((index, line)) = above.into_iter().find(|(_, line)| !line.trim().is_empty()) else {
+            return first;
+        };
+        let head = line.split_once(" #").map_or(*line, |(head, _)| head).trim_end();
+        let head =
+            head.trim_end_matches(|character: char| character.is_ascii_digit() || "+-".contains(character));
+        match head.strip_suffix(['|', '>']) {
+            Some(before) => Position { line: index as u32 + 1, column: before.chars().count() as u32 + 1 },
+            None => first,
         }
     }
 
@@ -384,5 +405,16 @@ mod tests {
         fn any_text_is_read_or_refused(text in "[-a-c:\\[\\]{},&*<|>'\"#!% \n\t?~1]{0,60}") {
             let _ = parse(&text, Limits::default());
         }
+    }
+
+    #[test]
+    fn blocks_of_text_begin_at_their_indicator() {
+        let text = "a: |\n  x |\n  y\nb:\n  - >-2 # why\n\n     z\n  - |+\n    w\nd: 'e'\n";
+        let node = parse(text, Limits::default()).unwrap();
+        let at = |node: &Node| (node.position.line, node.position.column);
+        let list = node.get("b").unwrap().items();
+        assert_eq!(at(node.get("a").unwrap()), (1, 4));
+        assert_eq!((at(&list[0]), at(&list[1])), ((5, 5), (8, 5)));
+        assert_eq!(at(node.get("d").unwrap()), (10, 4));
     }
 }
