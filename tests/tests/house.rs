@@ -12,7 +12,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 /// that stand before it in the list.
 const FLOORS: &[(&str, &[&str])] = &[
     ("vocabulary", &["model", "wal", "blocks", "telemetry", "yaml"]),
-    ("logic", &["otlp", "promql", "logql"]),
+    ("logic", &["otlp", "promql", "promrules", "logql"]),
     ("state", &["tsdb", "logstore", "tracestore"]),
     ("behaviour", &["receiver"]),
     ("surface", &["api"]),

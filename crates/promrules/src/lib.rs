@@ -7,6 +7,7 @@
 //!
 //! What evaluates rules is `ruler`.
 
+mod decode;
 mod error;
 pub mod lint;
 mod rule;
@@ -14,6 +15,7 @@ pub mod template;
 mod validate;
 mod written;
 
+pub use decode::parse;
 pub use error::{Error, Place};
 pub use rule::{Alerting, Group, Kind, Rule, RuleFile};
 pub use validate::{NameScheme, Options, Parsed};

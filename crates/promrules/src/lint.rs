@@ -21,3 +21,16 @@ pub fn duplicates(file: &RuleFile) -> Vec<Duplicate> {
     }
     seen.into_iter().filter(|(_, count)| *count > 1).map(|(duplicate, _)| duplicate).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn duplicates_are_told_once_and_labels_of_groups_count() {
+        let text = "groups:\n  - name: g\n    labels: {a: b}\n    rules: [{record: x, expr: 1}]\n  - name: h\n    rules:\n      - {record: x, expr: 2, labels: {a: b}}\n      - {record: x, expr: 3, labels: {a: b}}\n      - {alert: x, expr: 4}\n";
+        let file = crate::parse(text, crate::Options::default()).unwrap().file;
+        let labels = [("a".to_owned(), "b".to_owned())].into();
+        assert_eq!(duplicates(&file), [Duplicate { metric: "x".to_owned(), labels }]);
+    }
+}

@@ -63,7 +63,8 @@ pub(crate) fn validate(groups: Vec<written::Group>, names: NameScheme) -> Result
     let mut seen = BTreeSet::new();
     let mut checked = Vec::with_capacity(groups.len());
     for group in groups {
-        let place = Some(group.place);
+        // Prometheus does not know where a group stands, and says so.
+        let place = Some(Place::default());
         if group.name.is_empty() {
             errors.push(Error::Group { place, message: "Groupname must not be empty".to_owned() });
         }

@@ -14,7 +14,6 @@ pub(crate) struct Text {
 
 #[derive(Debug, Default)]
 pub(crate) struct Group {
-    pub(crate) place: Place,
     pub(crate) name: String,
     pub(crate) interval: Duration,
     pub(crate) query_offset: Option<Duration>,
