@@ -37,18 +37,58 @@ pub struct Short(pub f64);
 
 impl fmt::Display for Short {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let size = self.0.abs();
-        if special(self.0).is_some() || size == 0.0 || (1e-6..1e21).contains(&size) {
-            return Fixed(self.0).fmt(f);
-        }
-        let text = format!("{:e}", self.0);
-        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-        let (sign, exponent) = match exponent.strip_prefix('-') {
-            Some(exponent) => ('-', exponent),
-            None => ('+', exponent),
-        };
-        write!(f, "{digits}e{sign}{exponent:0>2}")
+        with_exponent_outside(f, self.0, 1e-6, 1e21)
     }
+}
+
+/// A number as `%g` and `%v` of Go print it: without an exponent from 1e-4 up to 1e6, with one outside.
+///
+/// ```
+/// use model::number::General;
+/// assert_eq!(General(0.0001).to_string(), "0.0001");
+/// assert_eq!(General(0.00001).to_string(), "1e-05");
+/// assert_eq!(General(123456.5).to_string(), "123456.5");
+/// assert_eq!(General(1e6).to_string(), "1e+06");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct General(pub f64);
+
+impl fmt::Display for General {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        with_exponent_outside(f, self.0, 1e-4, 1e6)
+    }
+}
+
+/// A number with six digits behind the point: Go's `%f`.
+///
+/// ```
+/// use model::number::Decimals;
+/// assert_eq!(Decimals(0.5).to_string(), "0.500000");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Decimals(pub f64);
+
+impl fmt::Display for Decimals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match special(self.0) {
+            Some(text) => f.write_str(text),
+            None => write!(f, "{:.6}", self.0),
+        }
+    }
+}
+
+fn with_exponent_outside(f: &mut fmt::Formatter<'_>, number: f64, from: f64, to: f64) -> fmt::Result {
+    let size = number.abs();
+    if special(number).is_some() || size == 0.0 || (from..to).contains(&size) {
+        return write!(f, "{}", Fixed(number));
+    }
+    let text = format!("{number:e}");
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let (sign, exponent) = match exponent.strip_prefix('-') {
+        Some(exponent) => ('-', exponent),
+        None => ('+', exponent),
+    };
+    write!(f, "{digits}e{sign}{exponent:0>2}")
 }
 
 fn special(number: f64) -> Option<&'static str> {

@@ -387,8 +387,11 @@ fn accumulate(last: &SampleValue, delta: &SampleValue) -> Option<SampleValue> {
     match (last, delta) {
         (SampleValue::Float(last), SampleValue::Float(delta)) => Some(SampleValue::Float(last + delta)),
         (SampleValue::Histogram(last), SampleValue::Histogram(delta)) => {
-            let sum: Histogram = last.plus(delta)?;
-            Some(SampleValue::Histogram(Arc::new(sum)))
+            let mut sum = Histogram::clone(last);
+            let reconciled = sum.add(delta).ok()?;
+            // What is known of a reset is known of the sum so far.
+            sum.reset_hint = last.reset_hint;
+            (!reconciled.bounds).then(|| SampleValue::Histogram(Arc::new(sum)))
         }
         _ => None,
     }
