@@ -1,41 +1,44 @@
-//! Sums that lose little: Kahan's summation in Neumaier's form, step by step as Prometheus does it, so that results agree
-//! to the last bit.
+//! Sums that do not lose what rounding takes (Kahan's summation as Neumaier improved it).
 
-/// Adds to a running sum with its compensation; gives both anew. Once the sum is infinite nothing is left to compensate.
-pub fn add(increment: f64, sum: f64, compensation: f64) -> (f64, f64) {
-    let total = sum + increment;
-    let compensation = if total.is_infinite() {
-        0.0
-    } else if sum.abs() >= increment.abs() {
-        compensation + ((sum - total) + increment)
+/// Adds a number to a sum; what rounding takes is added to `lost`. The whole sum is the two together. A sum that has
+/// become infinite has lost nothing.
+#[inline]
+pub fn compensated_add(sum: &mut f64, lost: &mut f64, number: f64) {
+    let total = *sum + number;
+    if total.is_infinite() {
+        *lost = 0.0;
+    } else if sum.abs() >= number.abs() {
+        *lost += (*sum - total) + number;
     } else {
-        compensation + ((increment - total) + sum)
-    };
-    (total, compensation)
+        *lost += (number - total) + *sum;
+    }
+    *sum = total;
 }
 
-/// A running sum and what rounding took from it.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Kahan {
-    /// The sum as rounded.
+/// A sum with what rounding took from it.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct CompensatedSum {
+    /// The rounded sum.
     pub sum: f64,
-    /// What has to be added to it in the end.
-    pub compensation: f64,
+    /// What is missing in it.
+    pub lost: f64,
 }
 
-impl Kahan {
+impl CompensatedSum {
     /// Adds a number.
-    pub fn add(&mut self, increment: f64) {
-        (self.sum, self.compensation) = add(increment, self.sum, self.compensation);
+    #[inline]
+    pub fn add(&mut self, number: f64) {
+        compensated_add(&mut self.sum, &mut self.lost, number);
     }
 
-    /// The sum with its compensation.
+    /// The whole sum.
+    #[inline]
     pub fn total(self) -> f64 {
-        self.sum + self.compensation
+        self.sum + self.lost
     }
 }
 
-impl Extend<f64> for Kahan {
+impl Extend<f64> for CompensatedSum {
     fn extend<I: IntoIterator<Item = f64>>(&mut self, numbers: I) {
         numbers.into_iter().for_each(|number| self.add(number));
     }
@@ -45,22 +48,23 @@ impl Extend<f64> for Kahan {
 mod tests {
     use super::*;
 
-    fn total(numbers: &[f64]) -> f64 {
-        let mut kahan = Kahan::default();
-        kahan.extend(numbers.iter().copied());
-        kahan.total()
+    #[test]
+    fn small_numbers_are_not_lost() {
+        let mut sum = CompensatedSum::default();
+        for number in [1.0, 1e100, 1.0, -1e100] {
+            sum.add(number);
+        }
+        assert_eq!(sum.total(), 2.0);
     }
 
     #[test]
-    fn small_numbers_between_large_ones_are_not_lost() {
-        assert_eq!(total(&[1.0, 1e100, 1.0, -1e100]), 2.0);
-        assert_eq!(total(&[5e30, 1.0, -5e30]), 1.0);
-    }
-
-    #[test]
-    fn infinity_stays_infinity() {
-        assert_eq!(total(&[f64::MAX, f64::MAX, 1.0]), f64::INFINITY);
-        assert_eq!(total(&[f64::NEG_INFINITY, 1.0]), f64::NEG_INFINITY);
-        assert!(total(&[f64::INFINITY, f64::NEG_INFINITY]).is_nan());
+    fn infinity_stays() {
+        let mut sum = CompensatedSum::default();
+        for number in [1.0, f64::INFINITY, 1.0] {
+            sum.add(number);
+        }
+        assert_eq!(sum.total(), f64::INFINITY);
+        sum.add(f64::NEG_INFINITY);
+        assert!(sum.total().is_nan());
     }
 }

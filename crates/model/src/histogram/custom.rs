@@ -1,8 +1,8 @@
 //! Histograms whose custom bounds differ.
 
-use super::kahan::kahan;
 use super::spans::SpanWriter;
 use super::sum::Lost;
+use crate::kahan::compensated_add as kahan;
 use crate::sample::Histogram;
 
 /// The bounds that are in both, which ascend.

@@ -2,9 +2,9 @@
 
 use super::bounds::coarser;
 use super::error::HistogramError;
-use super::kahan::kahan;
 use super::spans::{Buckets, SpanWriter};
 use super::{CUSTOM_SCHEMA, validate};
+use crate::kahan::compensated_add as kahan;
 use crate::sample::{BucketSpan, Histogram};
 
 impl Histogram {

@@ -3,9 +3,9 @@
 use super::add::{Reconciled, pairs, within_zero};
 use super::custom::{add_mismatched, common_bounds};
 use super::error::HistogramError;
-use super::kahan::kahan;
 use super::resolution::widened_with_lost;
 use super::spans::{Buckets, SpanWriter};
+use crate::kahan::compensated_add as kahan;
 use crate::sample::{BucketSpan, Histogram};
 
 /// What rounding took from a histogram, number by number. The buckets are those of the histogram.

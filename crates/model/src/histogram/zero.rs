@@ -1,8 +1,8 @@
 //! The bucket around zero made wider.
 
 use super::compact::compact;
-use super::kahan::kahan;
 use super::sum::Lost;
+use crate::kahan::compensated_add as kahan;
 use crate::sample::Histogram;
 
 /// What the bucket around zero becomes.
