@@ -12,9 +12,9 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 /// that stand before it in the list.
 const FLOORS: &[(&str, &[&str])] = &[
     ("vocabulary", &["model", "wal", "blocks", "telemetry", "yaml"]),
-    ("logic", &["otlp", "promql", "promrules", "logql"]),
+    ("logic", &["otlp", "exposition", "promql", "promrules", "logql"]),
     ("state", &["tsdb", "logstore", "tracestore"]),
-    ("behaviour", &["receiver"]),
+    ("behaviour", &["receiver", "scrape"]),
     ("surface", &["api"]),
     ("composition", &["stack", "mirante"]),
 ];
