@@ -191,7 +191,7 @@ fn openmetrics() {
             (b"# H", r##"expected a valid start token, got "# H" ("INVALID") while parsing: "# H""##),
             (
                 b"a 1 \n# EOF\n",
-                r##"expected a valid start token, got "\n#" ("LINEBREAK") while parsing: "\n#""##,
+                r#"expected a valid start token, got "\n#" ("LINEBREAK") while parsing: "\n#""#,
             ),
         ],
     );
