@@ -507,20 +507,34 @@ pub struct Paren {
 pub enum DurationExpr {
     /// A number or a duration.
     Literal(NumberLiteral),
-    /// `step()`
-    Step,
-    /// `range()`
-    Range,
+    /// `step()`, and where it stands.
+    Step(Span),
+    /// `range()`, and where it stands.
+    Range(Span),
     /// The smaller of two.
     MinOf(Box<Self>, Box<Self>),
     /// The larger of two.
     MaxOf(Box<Self>, Box<Self>),
-    /// With its sign turned.
-    Negative(Box<Self>),
+    /// With its sign turned, and where both stand.
+    Negative(Box<Self>, Span),
     /// Two with an operator of arithmetic between them.
     Binary(BinaryOp, Box<Self>, Box<Self>),
     /// In parentheses.
     Paren(Box<Self>),
+}
+
+impl DurationExpr {
+    /// Where it stands; as in Prometheus, without parentheses and without the names of functions of two.
+    pub(crate) fn span(&self) -> Span {
+        match self {
+            Self::Literal(number) => number.span,
+            Self::Step(span) | Self::Range(span) | Self::Negative(_, span) => *span,
+            Self::MinOf(left, right) | Self::MaxOf(left, right) | Self::Binary(_, left, right) => {
+                Span { start: left.span().start, end: right.span().end }
+            }
+            Self::Paren(inner) => inner.span(),
+        }
+    }
 }
 
 impl Expr {

@@ -1,268 +1,189 @@
-//! Expressions at one time or at many, over a [`Storage`].
+//! Expressions at one time or at many, over a [`Storage`], as Prometheus 3.14 evaluates them.
+//!
+//! [`instant`] and [`range`] are the way in. An expression becomes a plan (`plan`), whose parts the evaluator
+//! (`evaluator`) evaluates series by series over all steps: a vector is a list of series with at most one sample for each
+//! step, a scalar is a number for each step. Functions are in `functions`, what is told besides the answer in
+//! [`Annotations`].
+
+mod aggregate;
+mod annotations;
+mod binary;
+mod call;
+mod evaluator;
+mod functions;
+mod histograms;
+mod numbers;
+mod plan;
+mod size;
+mod select;
+mod smoothed;
+mod source;
+mod stats;
+mod steps;
+mod value;
+
+pub use annotations::{Annotations, HistogramOperation, Notice};
+pub use crate::storage::{FloatPoint, HistogramPoint};
+pub use stats::Stats;
+pub use steps::Steps;
+pub use value::{SeriesPoints, Value};
 
 use std::sync::Arc;
 
-use model::{Histogram, Labels};
+use evaluator::Evaluator;
+use model::Labels;
+use value::{Operand, Series};
 
-use crate::ast::{At, Expr, MatrixSelector, ValueType, VectorSelector};
-use crate::storage::{MsRange, Point, PointValue, Series, Storage};
+use crate::ast::{Expr, ValueType};
+use crate::storage::{PointValue, Storage};
 
-/// What a query may do.
+/// What a query may do, and how it is evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct Options {
     /// How far back from an evaluation's time a sample is looked for, in milliseconds.
     pub lookback_ms: i64,
-    /// Most samples of a result, as Prometheus' `--query.max-samples`.
+    /// Most samples that a query holds at once, as Prometheus' `--query.max-samples`.
     pub max_samples: usize,
+    /// The step of subqueries that say none, in milliseconds: Prometheus' interval of evaluation.
+    pub subquery_step_ms: i64,
+    /// Whether samples are counted by step.
+    pub stats_per_step: bool,
 }
 
-impl Default for Limits {
+impl Default for Options {
     fn default() -> Self {
-        Self { lookback_ms: 300_000, max_samples: 50_000_000 }
+        Self {
+            lookback_ms: 300_000,
+            max_samples: 50_000_000,
+            subquery_step_ms: 60_000,
+            stats_per_step: false,
+        }
     }
 }
 
-/// Why a query failed.
+/// Why a query should end before it is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// It took too long.
+    TimedOut,
+    /// Whoever asked does not wait any more.
+    Canceled,
+}
+
+/// Why a query failed. Texts are Prometheus'.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error<E: std::error::Error + 'static> {
+pub enum Error {
     /// The store could not answer.
-    #[error(transparent)]
-    Storage(E),
-    /// More samples than a query may have.
+    #[error("expanding series: {0}")]
+    Storage(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// More samples than a query may hold.
     #[error("query processing would load too many samples into memory in query execution")]
     TooManySamples,
     /// A range query of what has no value at each step.
     #[error("invalid expression type {0:?} for range query, must be Scalar or instant Vector")]
     RangeType(&'static str),
-    /// What the engine does not evaluate yet.
-    #[error("{0} are not supported yet: selectors only")]
-    Unsupported(&'static str),
-    /// Whoever asked does not wait any more.
-    #[error("query was canceled in query execution")]
-    Canceled,
+    /// It took too long; where.
+    #[error("query timed out in {0}")]
+    TimedOut(&'static str),
+    /// Whoever asked does not wait any more; where.
+    #[error("query was canceled in {0}")]
+    Canceled(&'static str),
+    /// The values that the query met do not allow an answer.
+    #[error("{0}")]
+    Execution(String),
 }
 
-/// The value of an expression.
+impl Error {
+    /// Two series of a result have the same labels.
+    pub(crate) fn same_labels() -> Self {
+        Self::Execution("vector cannot contain metrics with the same labelset".to_owned())
+    }
+}
+
+/// The answer to a query.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Value {
-    /// A number at a time.
-    Scalar(i64, f64),
-    /// A text at a time.
-    String(i64, String),
-    /// One sample of each series at a time.
-    Vector(i64, Vec<(Labels, PointValue)>),
-    /// Samples of each series.
-    Matrix(Vec<SeriesPoints>),
+pub struct Outcome {
+    /// Its value.
+    pub value: Value,
+    /// What should be told besides.
+    pub annotations: Annotations,
+    /// What it cost.
+    pub stats: Stats,
 }
 
-/// The samples of a series in a result.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct SeriesPoints {
-    /// The series.
-    pub labels: Labels,
-    /// Its floats, by time.
-    pub floats: Vec<(i64, f64)>,
-    /// Its native histograms, by time.
-    pub histograms: Vec<(i64, Arc<Histogram>)>,
-}
-
-impl SeriesPoints {
-    fn push(&mut self, time_ms: i64, value: PointValue) {
-        match value {
-            PointValue::Float(value) => self.floats.push((time_ms, value)),
-            PointValue::Histogram(histogram) => self.histograms.push((time_ms, histogram)),
-        }
-    }
-
-    /// Whether it has no sample.
-    pub fn is_empty(&self) -> bool {
-        self.floats.is_empty() && self.histograms.is_empty()
-    }
-
-    /// How many samples it has.
-    pub fn len(&self) -> usize {
-        self.floats.len() + self.histograms.len()
-    }
-}
-
-/// Evaluates at one time, in milliseconds since the Unix epoch. `is_canceled` is asked now and then.
+/// Evaluates at one time, in milliseconds since the Unix epoch. `stop` is asked now and then.
 pub fn instant<S: Storage>(
     storage: &S,
     expr: &Expr,
     time_ms: i64,
-    limits: Limits,
-    is_canceled: &dyn Fn() -> bool,
-) -> Result<Value, Error<S::Error>> {
-    match expr.inner() {
-        Expr::Number(number) => Ok(Value::Scalar(time_ms, number.value)),
-        Expr::String(text) => Ok(Value::String(time_ms, text.value.clone())),
-        Expr::Vector(selector) => {
-            let steps = Steps { start_ms: time_ms, end_ms: time_ms, step_ms: 1 };
-            let matrix = vector(storage, selector, steps, limits, is_canceled)?;
-            let samples = matrix.into_iter().filter_map(|series| {
-                let value = match (series.floats.first(), series.histograms.into_iter().next()) {
-                    (Some((_, value)), _) => PointValue::Float(*value),
-                    (None, histogram) => PointValue::Histogram(histogram?.1),
-                };
-                Some((series.labels, value))
-            });
-            Ok(Value::Vector(time_ms, samples.collect()))
+    options: Options,
+    stop: &dyn Fn() -> Option<Stop>,
+) -> Result<Outcome, Error> {
+    let steps = Steps::at(time_ms);
+    let node = plan::lower(expr, steps)?;
+    let mut evaluator = Evaluator::new(storage, options, steps, stop);
+    let value = if expr.value_type() == ValueType::Matrix {
+        let mut series = evaluator.range_points(&node)?;
+        series.sort_by(|left, right| left.labels.cmp(&right.labels));
+        Value::Matrix(series)
+    } else {
+        match evaluator.eval(&node)? {
+            Operand::Text(text) => Value::String(time_ms, text),
+            Operand::Scalar(numbers) => Value::Scalar(time_ms, numbers.first().copied().unwrap_or(f64::NAN)),
+            Operand::Vector(series) => {
+                let series = evaluator.finish(series)?;
+                Value::Vector(time_ms, series.into_iter().filter_map(sample).collect())
+            }
         }
-        Expr::Matrix(selector) => matrix(storage, selector, time_ms, limits, is_canceled).map(Value::Matrix),
-        other => Err(Error::Unsupported(unsupported(other))),
-    }
+    };
+    Ok(Outcome { value, annotations: evaluator.annotations, stats: evaluator.stats })
 }
 
-/// Evaluates at every step from one time to another, both included, in milliseconds since the Unix epoch.
+/// Evaluates at every step from one time to another, both included. The answer is a matrix.
 pub fn range<S: Storage>(
     storage: &S,
     expr: &Expr,
     steps: Steps,
-    limits: Limits,
-    is_canceled: &dyn Fn() -> bool,
-) -> Result<Vec<SeriesPoints>, Error<S::Error>> {
-    match expr.inner() {
-        Expr::Number(number) => {
-            let floats = steps.times().map(|time_ms| (time_ms, number.value)).collect();
-            Ok(vec![SeriesPoints { floats, ..SeriesPoints::default() }])
+    options: Options,
+    stop: &dyn Fn() -> Option<Stop>,
+) -> Result<Outcome, Error> {
+    if !matches!(expr.value_type(), ValueType::Scalar | ValueType::Vector) {
+        return Err(Error::RangeType(expr.type_name()));
+    }
+    let node = plan::lower(expr, steps)?;
+    let mut evaluator = Evaluator::new(storage, options, steps, stop);
+    let series = match evaluator.eval(&node)? {
+        Operand::Scalar(numbers) => {
+            let floats = steps.times().zip(numbers).collect();
+            vec![SeriesPoints { floats, ..SeriesPoints::default() }]
         }
-        Expr::Vector(selector) => vector(storage, selector, steps, limits, is_canceled),
-        other if !matches!(other.value_type(), ValueType::Scalar | ValueType::Vector) => {
-            Err(Error::RangeType(other.type_name()))
+        Operand::Vector(series) => {
+            let series = evaluator.finish(series)?;
+            let mut series: Vec<SeriesPoints> = series.into_iter().map(points).collect();
+            series.sort_by(|left, right| left.labels.cmp(&right.labels));
+            series
         }
-        other => Err(Error::Unsupported(unsupported(other))),
-    }
-}
-
-/// What is in an expression that is not evaluated yet.
-fn unsupported(expr: &Expr) -> &'static str {
-    match expr {
-        Expr::Subquery(_) => "subqueries",
-        Expr::Unary(_) => "unary operators",
-        Expr::Binary(_) => "binary operators",
-        Expr::Aggregate(_) => "aggregations",
-        Expr::Call(_) => "functions",
-        _ => "such expressions",
-    }
-}
-
-/// Modifiers of a selector that are not evaluated yet.
-fn plain<E: std::error::Error>(selector: &VectorSelector) -> Result<(), Error<E>> {
-    if selector.extension.is_some() {
-        return Err(Error::Unsupported("anchored and smoothed modifiers"));
-    }
-    if selector.offset_expr.is_some() {
-        return Err(Error::Unsupported("reckoned durations"));
-    }
-    Ok(())
-}
-
-/// The times of a range query.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Steps {
-    /// First time.
-    pub start_ms: i64,
-    /// No time is later.
-    pub end_ms: i64,
-    /// From one to the next; at least one.
-    pub step_ms: i64,
-}
-
-impl Steps {
-    /// The times, ascending.
-    pub fn times(self) -> impl Iterator<Item = i64> {
-        let step_ms = self.step_ms.max(1);
-        std::iter::successors(Some(self.start_ms), move |time_ms| time_ms.checked_add(step_ms))
-            .take_while(move |time_ms| *time_ms <= self.end_ms)
-    }
-
-    fn resolve(self, at: At) -> i64 {
-        match at {
-            At::Time(time_ms) => time_ms,
-            At::Start => self.start_ms,
-            At::End => self.end_ms,
-        }
-    }
-}
-
-/// A selector at every step: the newest sample of each series that is not older than the lookback, unless it says that
-/// the series ended.
-fn vector<S: Storage>(
-    storage: &S,
-    selector: &VectorSelector,
-    steps: Steps,
-    limits: Limits,
-    is_canceled: &dyn Fn() -> bool,
-) -> Result<Vec<SeriesPoints>, Error<S::Error>> {
-    plain(selector)?;
-    let offset_ms = selector.offset_ms;
-    let fixed = selector.at.map(|at| steps.resolve(at));
-    let reference = |time_ms: i64| fixed.unwrap_or(time_ms).saturating_sub(offset_ms);
-    let range = MsRange {
-        start_ms: reference(steps.start_ms).saturating_sub(limits.lookback_ms).saturating_add(1),
-        end_ms: reference(steps.end_ms),
+        Operand::Text(_) => return Err(Error::RangeType(expr.type_name())),
     };
-    let mut left = limits.max_samples;
-    let mut out = Vec::new();
-    for series in storage.select(&selector.matchers, range).map_err(Error::Storage)? {
-        if is_canceled() {
-            return Err(Error::Canceled);
-        }
-        let mut found = SeriesPoints { labels: series.labels().clone(), ..SeriesPoints::default() };
-        let mut points = series.points().peekable();
-        let mut current: Option<Point> = None;
-        for time_ms in steps.times() {
-            let until_ms = reference(time_ms);
-            while let Some(point) = points.next_if(|point| point.time_ms <= until_ms) {
-                current = Some(point);
-            }
-            let oldest_ms = until_ms.saturating_sub(limits.lookback_ms);
-            if let Some(point) = current.as_ref().filter(|it| it.time_ms > oldest_ms && !it.value.is_stale())
-            {
-                left = left.checked_sub(1).ok_or(Error::TooManySamples)?;
-                found.push(time_ms, point.value.clone());
-            }
-        }
-        if !found.is_empty() {
-            out.push(found);
-        }
-    }
-    Ok(out)
+    Ok(Outcome { value: Value::Matrix(series), annotations: evaluator.annotations, stats: evaluator.stats })
 }
 
-/// The samples of each series in a range, its older end excluded, without those that say that a series ended.
-fn matrix<S: Storage>(
-    storage: &S,
-    selector: &MatrixSelector,
-    time_ms: i64,
-    limits: Limits,
-    is_canceled: &dyn Fn() -> bool,
-) -> Result<Vec<SeriesPoints>, Error<S::Error>> {
-    plain(&selector.vector)?;
-    if selector.range_expr.is_some() {
-        return Err(Error::Unsupported("reckoned durations"));
-    }
-    let steps = Steps { start_ms: time_ms, end_ms: time_ms, step_ms: 1 };
-    let end_ms = selector.vector.at.map_or(time_ms, |at| steps.resolve(at));
-    let end_ms = end_ms.saturating_sub(selector.vector.offset_ms);
-    let range = MsRange { start_ms: end_ms.saturating_sub(selector.range_ms).saturating_add(1), end_ms };
-    let mut left = limits.max_samples;
-    let mut out = Vec::new();
-    for series in storage.select(&selector.vector.matchers, range).map_err(Error::Storage)? {
-        if is_canceled() {
-            return Err(Error::Canceled);
-        }
-        let mut found = SeriesPoints { labels: series.labels().clone(), ..SeriesPoints::default() };
-        for point in series.points().filter(|point| !point.value.is_stale()) {
-            left = left.checked_sub(1).ok_or(Error::TooManySamples)?;
-            found.push(point.time_ms, point.value);
-        }
-        if !found.is_empty() {
-            out.push(found);
-        }
-    }
-    Ok(out)
+/// The labels, copied only where others still have them.
+fn own(labels: Labels) -> Labels {
+    Arc::try_unwrap(labels).unwrap_or_else(|shared| (*shared).clone())
+}
+
+fn points(series: Series) -> SeriesPoints {
+    SeriesPoints { labels: own(series.labels), floats: series.floats, histograms: series.histograms }
+}
+
+fn sample(series: Series) -> Option<(Labels, PointValue)> {
+    let value = match (series.histograms.into_iter().next(), series.floats.first()) {
+        (Some((_, histogram)), _) => PointValue::Histogram(histogram),
+        (None, float) => PointValue::Float(float?.1),
+    };
+    Some((own(series.labels), value))
 }
 
 #[cfg(test)]

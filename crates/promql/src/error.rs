@@ -32,13 +32,19 @@ impl ParseError {
         let position = if query.is_empty() {
             Position::Unknown
         } else {
-            let before = &query.as_bytes()[..span.start.min(query.len())];
-            let lines = before.split(|byte| *byte == b'\n');
-            let (line, last) = lines.enumerate().last().unwrap_or((0, before));
-            Position::Known { line: line + 1, column: last.len() + 1 }
+            let (line, column) = position(query, span.start);
+            Position::Known { line, column }
         };
         Self { span, message: message.into(), position }
     }
+}
+
+/// Line and column of a byte of a query, both counted from 1, columns in bytes.
+pub(crate) fn position(query: &str, at: usize) -> (usize, usize) {
+    let before = &query.as_bytes()[..at.min(query.len())];
+    let lines = before.split(|byte| *byte == b'\n');
+    let (line, last) = lines.enumerate().last().unwrap_or((0, before));
+    (line + 1, last.len() + 1)
 }
 
 impl fmt::Display for ParseError {

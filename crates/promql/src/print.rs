@@ -140,11 +140,11 @@ impl Display for DurationExpr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Literal(number) => number.fmt(f),
-            Self::Step => f.write_str("step()"),
-            Self::Range => f.write_str("range()"),
+            Self::Step(_) => f.write_str("step()"),
+            Self::Range(_) => f.write_str("range()"),
             Self::MinOf(left, right) => write!(f, "min_of({left}, {right})"),
             Self::MaxOf(left, right) => write!(f, "max_of({left}, {right})"),
-            Self::Negative(inner) => write!(f, "-{inner}"),
+            Self::Negative(inner, _) => write!(f, "-{inner}"),
             Self::Binary(op, left, right) => write!(f, "{left} {} {right}", op.as_str()),
             Self::Paren(inner) => write!(f, "({inner})"),
         }

@@ -99,22 +99,21 @@ impl Parser<'_> {
             Kind::Keyword(Keyword::Preprocessor) => {
                 self.advance();
                 self.expect(Kind::LeftParen, names.0, names.1)?;
-                let expr = match self.text(token).to_ascii_lowercase().as_str() {
-                    "step" => DurationExpr::Step,
-                    "range" => DurationExpr::Range,
-                    which => {
-                        let left = Box::new(self.duration_expr(0, depth + 1, names)?);
-                        self.expect(Kind::Comma, names.0, names.1)?;
-                        let right = Box::new(self.duration_expr(0, depth + 1, names)?);
-                        if which == "min_of" {
-                            DurationExpr::MinOf(left, right)
-                        } else {
-                            DurationExpr::MaxOf(left, right)
-                        }
-                    }
-                };
+                let name = self.text(token).to_ascii_lowercase();
+                let mut args = None;
+                if !matches!(name.as_str(), "step" | "range") {
+                    let left = Box::new(self.duration_expr(0, depth + 1, names)?);
+                    self.expect(Kind::Comma, names.0, names.1)?;
+                    args = Some((left, Box::new(self.duration_expr(0, depth + 1, names)?)));
+                }
                 self.expect(Kind::RightParen, names.0, names.1)?;
-                Ok(expr)
+                let span = self.span_from(token.span.start);
+                Ok(match args {
+                    None if name == "step" => DurationExpr::Step(span),
+                    None => DurationExpr::Range(span),
+                    Some((left, right)) if name == "min_of" => DurationExpr::MinOf(left, right),
+                    Some((left, right)) => DurationExpr::MaxOf(left, right),
+                })
             }
             _ => Err(self.unexpected(names.0, names.1)),
         }
@@ -137,7 +136,10 @@ fn negated(expr: DurationExpr, is_negative: bool, begin: usize) -> DurationExpr 
             span: Span { start: begin, end: number.span.end },
             ..number
         }),
-        other if is_negative => DurationExpr::Negative(Box::new(other)),
+        other if is_negative => {
+            let span = Span { start: begin, end: other.span().end };
+            DurationExpr::Negative(Box::new(other), span)
+        }
         other => other,
     }
 }

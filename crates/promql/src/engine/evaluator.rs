@@ -1,0 +1,311 @@
+//! The evaluator: what each part of a query is at every step.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use model::Labels;
+
+use super::annotations::Annotations;
+use super::plan::{Kind, Node, Subquery};
+use super::source::{Selected, Source};
+use super::stats::Stats;
+use super::steps::Steps;
+use super::value::{Operand, Series, total_size};
+use super::{Error, Options, Stop};
+use crate::ast::ValueType;
+use crate::storage::MsRange;
+use model::Matcher;
+
+/// Where an error says that a query ended while it was evaluated.
+const EVALUATION: &str = "expression evaluation";
+
+/// A query at work.
+pub(crate) struct Evaluator<'a> {
+    source: &'a dyn Source,
+    pub(super) options: Options,
+    stop: &'a dyn Fn() -> Option<Stop>,
+    pub(super) steps: Steps,
+    /// Samples that are held now.
+    pub(super) samples: usize,
+    pub(super) stats: Stats,
+    /// What was noticed up to now.
+    pub(crate) annotations: Annotations,
+}
+
+impl<'a> Evaluator<'a> {
+    pub(super) fn new(
+        source: &'a dyn Source,
+        options: Options,
+        steps: Steps,
+        stop: &'a dyn Fn() -> Option<Stop>,
+    ) -> Self {
+        let stats = Stats::new(steps, options.stats_per_step);
+        Self { source, options, stop, steps, samples: 0, stats, annotations: Annotations::default() }
+    }
+
+    /// The times at which is evaluated now; within a subquery, the subquery's.
+    pub(crate) fn steps(&self) -> Steps {
+        self.steps
+    }
+
+    /// Ends the query if nobody waits for it any more. To be asked now and then.
+    pub(crate) fn check_stop(&self) -> Result<(), Error> {
+        match (self.stop)() {
+            None => Ok(()),
+            Some(Stop::TimedOut) => Err(Error::TimedOut(EVALUATION)),
+            Some(Stop::Canceled) => Err(Error::Canceled(EVALUATION)),
+        }
+    }
+
+    /// Counts samples that are held from now on.
+    pub(super) fn hold(&mut self, samples: usize) -> Result<(), Error> {
+        self.samples += samples;
+        if self.samples > self.options.max_samples { Err(Error::TooManySamples) } else { Ok(()) }
+    }
+
+    /// Counts samples as gone.
+    pub(super) fn release(&mut self, samples: usize) {
+        self.samples = self.samples.saturating_sub(samples);
+    }
+
+    /// Counts the samples of a result in place of those that were held before, as of its arguments.
+    pub(super) fn replace_held(&mut self, before: usize, result: usize) -> Result<(), Error> {
+        self.samples = before;
+        self.hold(result)?;
+        self.stats.peak(self.samples);
+        Ok(())
+    }
+
+    /// Series that satisfy every matcher and have a sample in the range.
+    pub(crate) fn select(
+        &self,
+        matchers: &[Matcher],
+        range: MsRange,
+    ) -> Result<Vec<Box<dyn Selected + 'a>>, Error> {
+        self.source.select(matchers, range).map_err(Error::Storage)
+    }
+
+    /// What a part of a query is at every step.
+    pub(crate) fn eval(&mut self, node: &Node) -> Result<Operand, Error> {
+        self.check_stop()?;
+        match &node.kind {
+            Kind::Number(number) => {
+                let count = self.steps.count();
+                self.hold(count)?;
+                self.stats.peak(self.samples);
+                Ok(Operand::Scalar(vec![*number; count]))
+            }
+            Kind::Text(text) => Ok(Operand::Text(text.clone())),
+            Kind::Vector(selector) => self.vector_selector(selector, node.span).map(Operand::Vector),
+            Kind::Matrix(..) => Err(Error::Execution("cannot do range evaluation of matrix selector".into())),
+            Kind::Subquery(subquery) => self.bare_subquery(subquery).map(Operand::Vector),
+            Kind::Negative(inner) => self.negative(inner),
+            Kind::Binary(binary) => self.binary(binary, node.span),
+            Kind::Aggregate(aggregate) => self.aggregate(aggregate).map(Operand::Vector),
+            Kind::Call(call) => self.call(call),
+            Kind::Invariant(inner) => self.invariant(inner),
+        }
+    }
+
+    /// The series of a part of a query that is an instant vector.
+    pub(crate) fn vector(&mut self, node: &Node) -> Result<Vec<Series>, Error> {
+        match self.eval(node)? {
+            Operand::Vector(series) => Ok(series),
+            Operand::Scalar(_) | Operand::Text(_) => Err(unexpected(node, ValueType::Vector)),
+        }
+    }
+
+    /// The numbers of a part of a query that is a scalar, one for each step.
+    pub(crate) fn scalar(&mut self, node: &Node) -> Result<Vec<f64>, Error> {
+        match self.eval(node)? {
+            Operand::Scalar(numbers) => Ok(numbers),
+            Operand::Vector(_) | Operand::Text(_) => Err(unexpected(node, ValueType::Scalar)),
+        }
+    }
+
+    /// Evaluates with steps of its own.
+    fn within<T>(
+        &mut self,
+        steps: Steps,
+        per_step: bool,
+        evaluate: impl FnOnce(&mut Self) -> Result<T, Error>,
+    ) -> Result<(T, Stats), Error> {
+        let outer_steps = std::mem::replace(&mut self.steps, steps);
+        let outer_stats = std::mem::replace(&mut self.stats, Stats::new(steps, per_step));
+        let result = evaluate(self);
+        self.steps = outer_steps;
+        let stats = std::mem::replace(&mut self.stats, outer_stats);
+        self.stats.peak(stats.peak_samples);
+        result.map(|value| (value, stats))
+    }
+
+    /// What is the same at every step: evaluated once.
+    fn invariant(&mut self, inner: &Node) -> Result<Operand, Error> {
+        let steps = self.steps;
+        let count = steps.count();
+        if count == 0 {
+            return Ok(empty(inner.value_type()));
+        }
+        let once = Steps { end_ms: steps.start_ms, ..steps };
+        let (mut value, stats) = self.within(once, false, |evaluator| evaluator.eval(inner))?;
+        for step in 0..count {
+            self.stats.add_total(step, stats.total_samples);
+        }
+        self.stats.add_read(0, stats.samples_read);
+        match &mut value {
+            Operand::Text(_) => {}
+            Operand::Scalar(numbers) => {
+                self.hold(count - 1)?;
+                let number = numbers.first().copied().unwrap_or(f64::NAN);
+                *numbers = vec![number; count];
+            }
+            Operand::Vector(series) => {
+                for one in &mut *series {
+                    self.hold(one.size() * (count - 1))?;
+                    repeat(&mut one.floats, steps);
+                    repeat(&mut one.histograms, steps);
+                }
+            }
+        }
+        self.stats.peak(self.samples);
+        Ok(value)
+    }
+
+    /// The steps of a subquery: multiples of its own step, within the ranges of all steps.
+    fn subquery_steps(&self, subquery: &Subquery) -> Steps {
+        let step_ms = match subquery.step_ms {
+            0 => self.options.subquery_step_ms.max(1),
+            step_ms => step_ms,
+        };
+        let oldest_ms = subquery.moved.time(self.steps.start_ms).saturating_sub(subquery.range_ms);
+        // The first multiple behind the older end, which is not included.
+        let mut start_ms = step_ms * (oldest_ms / step_ms);
+        if start_ms <= oldest_ms {
+            start_ms += step_ms;
+        }
+        Steps { start_ms, end_ms: subquery.moved.time(self.steps.last_ms()), step_ms }
+    }
+
+    /// A subquery whose points are handed out as they are.
+    fn bare_subquery(&mut self, subquery: &Subquery) -> Result<Vec<Series>, Error> {
+        let steps = self.subquery_steps(subquery);
+        let (series, stats) = self.within(steps, true, |evaluator| evaluator.vector(&subquery.expr))?;
+        let (outer, last) = (self.steps, self.steps.count().saturating_sub(1));
+        self.stats.add_total(last, stats.total_samples);
+        self.stats.add_subquery_read(&stats, steps, outer, 0, 0);
+        Ok(series)
+    }
+
+    /// A subquery whose points a function looks at.
+    pub(super) fn subquery(&mut self, subquery: &Subquery) -> Result<Vec<Series>, Error> {
+        let steps = self.subquery_steps(subquery);
+        let (series, stats) = self.within(steps, true, |evaluator| evaluator.vector(&subquery.expr))?;
+        let outer = self.steps;
+        let offset_ms = subquery.moved.offset_ms;
+        self.stats.add_subquery_read(&stats, steps, outer, offset_ms, subquery.range_ms);
+        Ok(series)
+    }
+
+    fn negative(&mut self, inner: &Node) -> Result<Operand, Error> {
+        Ok(match self.eval(inner)? {
+            Operand::Scalar(mut numbers) => {
+                numbers.iter_mut().for_each(|number| *number = -*number);
+                Operand::Scalar(numbers)
+            }
+            Operand::Vector(mut series) => {
+                for one in &mut series {
+                    one.drops_name = true;
+                    one.floats.iter_mut().for_each(|(_, value)| *value = -*value);
+                    for (_, histogram) in &mut one.histograms {
+                        *histogram = Arc::new(super::histograms::scaled(histogram, -1.0));
+                    }
+                }
+                Operand::Vector(series)
+            }
+            text @ Operand::Text(_) => text,
+        })
+    }
+
+    /// Takes away the names that were kept up to now, and puts series together that are the same without them.
+    pub(super) fn finish(&self, mut series: Vec<Series>) -> Result<Vec<Series>, Error> {
+        let mut any = false;
+        for one in series.iter_mut().filter(|one| one.drops_name) {
+            one.labels = without_name(&one.labels);
+            any = true;
+        }
+        // Without names that went, no two series are the same.
+        if any { merge_same(series) } else { Ok(series) }
+    }
+}
+
+/// A part's value where there is no step.
+fn empty(value_type: ValueType) -> Operand {
+    match value_type {
+        ValueType::Scalar => Operand::Scalar(Vec::new()),
+        ValueType::String => Operand::Text(String::new()),
+        ValueType::Vector | ValueType::Matrix => Operand::Vector(Vec::new()),
+    }
+}
+
+fn unexpected(node: &Node, expected: ValueType) -> Error {
+    let found = node.value_type().documented();
+    Error::Execution(format!("expected type {}, got {found}", expected.documented()))
+}
+
+/// The one point of a series at every step.
+fn repeat<T: Clone>(points: &mut Vec<(i64, T)>, steps: Steps) {
+    let Some((_, value)) = points.first().cloned() else { return };
+    points.truncate(1);
+    points.extend(steps.times().skip(1).map(|time_ms| (time_ms, value.clone())));
+}
+
+/// Labels of the metric itself: its name, and those of its type and unit.
+fn is_metadata(name: &str) -> bool {
+    matches!(name, model::labels::METRIC_NAME | "__type__" | "__unit__")
+}
+
+/// Labels without the metric's name, type and unit.
+pub(crate) fn without_name(labels: &Labels) -> Labels {
+    labels.iter().filter(|(name, _)| !is_metadata(name)).collect()
+}
+
+/// Puts series with the same labels together; an error if both have a sample at the same time.
+fn merge_same(series: Vec<Series>) -> Result<Vec<Series>, Error> {
+    let mut by_labels: HashMap<Labels, usize> = HashMap::with_capacity(series.len());
+    let mut merged: Vec<Series> = Vec::with_capacity(series.len());
+    let mut touched = Vec::new();
+    for one in series {
+        if let Some(at) = by_labels.get(&one.labels) {
+            let known = &mut merged[*at];
+            known.floats.extend(one.floats);
+            known.histograms.extend(one.histograms);
+            touched.push(*at);
+        } else {
+            by_labels.insert(one.labels.clone(), merged.len());
+            merged.push(one);
+        }
+    }
+    for at in touched {
+        let known = &mut merged[at];
+        known.floats.sort_by_key(|(time_ms, _)| *time_ms);
+        known.histograms.sort_by_key(|(time_ms, _)| *time_ms);
+        if has_twice(&known.floats) || has_twice(&known.histograms) {
+            return Err(Error::same_labels());
+        }
+    }
+    Ok(merged)
+}
+
+/// Whether points, sorted by time, have a time twice.
+fn has_twice<T>(points: &[(i64, T)]) -> bool {
+    points.windows(2).any(|pair| pair[0].0 == pair[1].0)
+}
+
+/// What the series of a result count for the limit.
+pub(super) fn operand_size(operand: &Operand) -> usize {
+    match operand {
+        Operand::Scalar(numbers) => numbers.len(),
+        Operand::Vector(series) => total_size(series),
+        Operand::Text(_) => 0,
+    }
+}
