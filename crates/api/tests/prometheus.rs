@@ -209,10 +209,6 @@ async fn wrong_parameters_are_refused_in_prometheus_words() {
              matcher",
         ),
         (
-            "query?query=rate(up[5m])",
-            "invalid parameter \"query\": functions are not supported yet: selectors only",
-        ),
-        (
             "query?query=up&time=x",
             "invalid parameter \"time\": invalid time value for 'time': cannot parse \"x\" to a valid timestamp",
         ),

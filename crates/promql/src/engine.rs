@@ -14,25 +14,23 @@ mod functions;
 mod histograms;
 mod numbers;
 mod plan;
-mod size;
 mod select;
+mod size;
 mod smoothed;
 mod source;
 mod stats;
 mod steps;
 mod value;
 
-pub use annotations::{Annotations, HistogramOperation, Notice};
 pub use crate::storage::{FloatPoint, HistogramPoint};
+pub use annotations::{Annotations, HistogramOperation, Notice};
 pub use stats::Stats;
 pub use steps::Steps;
 pub use value::{SeriesPoints, Value};
 
-use std::sync::Arc;
-
-use evaluator::Evaluator;
+use evaluator::{Evaluator, finish};
 use model::Labels;
-use value::{Operand, Series};
+use value::Operand;
 
 use crate::ast::{Expr, ValueType};
 use crate::storage::{PointValue, Storage};
@@ -132,7 +130,7 @@ pub fn instant<S: Storage>(
             Operand::Text(text) => Value::String(time_ms, text),
             Operand::Scalar(numbers) => Value::Scalar(time_ms, numbers.first().copied().unwrap_or(f64::NAN)),
             Operand::Vector(series) => {
-                let series = evaluator.finish(series)?;
+                let series = finish(series)?;
                 Value::Vector(time_ms, series.into_iter().filter_map(sample).collect())
             }
         }
@@ -159,7 +157,7 @@ pub fn range<S: Storage>(
             vec![SeriesPoints { floats, ..SeriesPoints::default() }]
         }
         Operand::Vector(series) => {
-            let series = evaluator.finish(series)?;
+            let series = finish(series)?;
             let mut series: Vec<SeriesPoints> = series.into_iter().map(points).collect();
             series.sort_by(|left, right| left.labels.cmp(&right.labels));
             series
@@ -169,21 +167,16 @@ pub fn range<S: Storage>(
     Ok(Outcome { value: Value::Matrix(series), annotations: evaluator.annotations, stats: evaluator.stats })
 }
 
-/// The labels, copied only where others still have them.
-fn own(labels: Labels) -> Labels {
-    Arc::try_unwrap(labels).unwrap_or_else(|shared| (*shared).clone())
+fn points(series: value::Series) -> SeriesPoints {
+    SeriesPoints { labels: series.labels, floats: series.floats, histograms: series.histograms }
 }
 
-fn points(series: Series) -> SeriesPoints {
-    SeriesPoints { labels: own(series.labels), floats: series.floats, histograms: series.histograms }
-}
-
-fn sample(series: Series) -> Option<(Labels, PointValue)> {
+fn sample(series: value::Series) -> Option<(Labels, PointValue)> {
     let value = match (series.histograms.into_iter().next(), series.floats.first()) {
         (Some((_, histogram)), _) => PointValue::Histogram(histogram),
         (None, float) => PointValue::Float(float?.1),
     };
-    Some((own(series.labels), value))
+    Some((series.labels, value))
 }
 
 #[cfg(test)]
@@ -195,6 +188,7 @@ mod tests {
 
     use super::*;
     use crate::parse;
+    use crate::storage::{MsRange, Point, Series};
 
     /// Series of floats.
     struct Memory(Vec<(Labels, Vec<(i64, f64)>)>);
@@ -238,9 +232,13 @@ mod tests {
         Memory(vec![(labels, vec![(0, 1.0), (60_000, 2.0), (120_000, stale), (400_000, 3.0)])])
     }
 
+    fn never() -> Option<Stop> {
+        None
+    }
+
     fn at(query: &str, time_ms: i64) -> Vec<f64> {
         let expr = parse(query).unwrap();
-        match instant(&store(), &expr, time_ms, Limits::default(), &|| false).unwrap() {
+        match instant(&store(), &expr, time_ms, Options::default(), &never).unwrap().value {
             Value::Vector(_, samples) => samples
                 .into_iter()
                 .map(|(_, value)| match value {
@@ -277,35 +275,44 @@ mod tests {
         assert_eq!(at("up[10m]", 400_000), [1.0, 2.0, 3.0], "stale markers are left out");
     }
 
+    fn over(query: &str, steps: Steps) -> Result<Vec<SeriesPoints>, Error> {
+        match range(&store(), &parse(query).unwrap(), steps, Options::default(), &never)?.value {
+            Value::Matrix(series) => Ok(series),
+            _ => Ok(Vec::new()),
+        }
+    }
+
     #[test]
     fn steps() {
-        let expr = parse("up").unwrap();
         let steps = Steps { start_ms: 0, end_ms: 450_000, step_ms: 50_000 };
-        let found = range(&store(), &expr, steps, Limits::default(), &|| false).unwrap();
+        let found = over("up", steps).unwrap();
         assert_eq!(
             found[0].floats,
             [(0, 1.0), (50_000, 1.0), (100_000, 2.0), (400_000, 3.0), (450_000, 3.0)]
         );
-        let fixed =
-            range(&store(), &parse("up @ start()").unwrap(), steps, Limits::default(), &|| false).unwrap();
+        let fixed = over("up @ start()", steps).unwrap();
         let expected: Vec<(i64, f64)> = steps.times().map(|time_ms| (time_ms, 1.0)).collect();
         assert_eq!(fixed[0].floats, expected);
-        let number = range(&store(), &parse("1").unwrap(), steps, Limits::default(), &|| false).unwrap();
-        assert_eq!(number[0].floats.len(), 10);
-        let error =
-            range(&store(), &parse("up[5m]").unwrap(), steps, Limits::default(), &|| false).unwrap_err();
+        assert_eq!(over("1", steps).unwrap()[0].floats.len(), 10);
         assert_eq!(
-            error.to_string(),
+            over("up[5m]", steps).unwrap_err().to_string(),
             "invalid expression type \"range vector\" for range query, must be Scalar or instant Vector"
         );
     }
 
     #[test]
     fn too_many_samples_and_impatience_end_a_query() {
-        let limits = Limits { max_samples: 3, ..Limits::default() };
-        let steps = Steps { start_ms: 0, end_ms: 100, step_ms: 1 };
-        let expr = parse("up").unwrap();
-        assert!(matches!(range(&store(), &expr, steps, limits, &|| false), Err(Error::TooManySamples)));
-        assert!(matches!(range(&store(), &expr, steps, limits, &|| true), Err(Error::Canceled)));
+        let options = Options { max_samples: 1, ..Options::default() };
+        let expr = parse("up[10m]").unwrap();
+        let error = instant(&store(), &expr, 400_000, options, &never).unwrap_err();
+        assert!(error.to_string().starts_with("query processing would load too many samples"), "{error}");
+        for (stop, expected) in [
+            (Stop::Canceled, "query was canceled in expression evaluation"),
+            (Stop::TimedOut, "query timed out in expression evaluation"),
+        ] {
+            let stop = move || Some(stop);
+            let error = instant(&store(), &parse("up").unwrap(), 0, Options::default(), &stop).unwrap_err();
+            assert_eq!(error.to_string(), expected);
+        }
     }
 }

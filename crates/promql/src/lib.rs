@@ -1,7 +1,6 @@
 //! PromQL over a storage trait: no I/O, no clock, no store.
 //!
-//! The whole language is read, checked and printed; what is evaluated for now are selectors with their modifiers, numbers
-//! and texts.
+//! The whole language is read, checked, printed and evaluated.
 //!
 //! - [`parse`] and [`parse_selector`]: text to [`Expr`], with Prometheus' errors and their places; `Display` of an
 //!   [`Expr`] is the way back.

@@ -136,13 +136,12 @@ impl From<PoolError> for ApiError {
     }
 }
 
-impl<E: std::error::Error> From<engine::Error<E>> for ApiError {
-    fn from(error: engine::Error<E>) -> Self {
+impl From<engine::Error> for ApiError {
+    fn from(error: engine::Error) -> Self {
         let message = error.to_string();
         match error {
-            engine::Error::RangeType(_) | engine::Error::Unsupported(_) => Self::parameter("query", message),
-            // Nothing but the deadline ends a query.
-            engine::Error::Canceled => Self::timeout(),
+            engine::Error::RangeType(_) => Self::parameter("query", message),
+            engine::Error::TimedOut(_) => Self { kind: Kind::Timeout, message },
             engine::Error::Storage(_) => Self { kind: Kind::Internal, message },
             _ => Self { kind: Kind::Execution, message },
         }

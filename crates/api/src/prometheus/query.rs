@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use model::Matcher;
-use promql::engine::{self, Limits, Steps, Value};
+use promql::engine::{self, Options, Outcome, Steps, Stop, Value};
 use promql::{Expr, parse};
 
 use super::answer::{Answer, ApiError, TRUNCATED};
@@ -29,7 +29,7 @@ pub(super) async fn instant(State(context): State<Context>, params: Params) -> R
     let time_ms = params.time_or("time", context.clock.now_ms())?;
     let request = Request::new(&params)?;
     run(context, request, limit, move |context, expr, request| {
-        Ok(engine::instant(&*context.metrics, expr, time_ms, request.limits, &request.canceled())?)
+        Ok(engine::instant(&*context.metrics, expr, time_ms, request.options, &request.stop())?)
     })
     .await
 }
@@ -55,8 +55,7 @@ pub(super) async fn range(State(context): State<Context>, params: Params) -> Res
     let request = Request::new(&params)?;
     let steps = Steps { start_ms, end_ms, step_ms: (step_ns / NANOS_PER_MS).max(1) };
     run(context, request, limit, move |context, expr, request| {
-        let matrix = engine::range(&*context.metrics, expr, steps, request.limits, &request.canceled())?;
-        Ok(Value::Matrix(matrix))
+        Ok(engine::range(&*context.metrics, expr, steps, request.options, &request.stop())?)
     })
     .await
 }
@@ -64,7 +63,7 @@ pub(super) async fn range(State(context): State<Context>, params: Params) -> Res
 /// What both kinds of query have.
 struct Request {
     query: String,
-    limits: Limits,
+    options: Options,
     deadline: Instant,
     stats: String,
     began: Instant,
@@ -80,22 +79,22 @@ impl Request {
         let lookback_ns = params.given_duration("lookback_delta").map_err(|reason| {
             ApiError::bad_data(format!("error parsing lookback delta duration: {reason}"))
         })?;
-        let mut limits = Limits { max_samples: MAX_SAMPLES, ..Limits::default() };
+        let mut options = Options { max_samples: MAX_SAMPLES, ..Options::default() };
         if let Some(lookback_ns) = lookback_ns.filter(|nanos| *nanos > 0) {
-            limits.lookback_ms = lookback_ns / NANOS_PER_MS;
+            options.lookback_ms = lookback_ns / NANOS_PER_MS;
         }
         Ok(Self {
             query: params.get("query").to_owned(),
-            limits,
+            options,
             deadline: began + timeout,
             stats: params.get("stats").to_owned(),
             began,
         })
     }
 
-    fn canceled(&self) -> impl Fn() -> bool {
+    fn stop(&self) -> impl Fn() -> Option<Stop> {
         let deadline = self.deadline;
-        move || Instant::now() >= deadline
+        move || (Instant::now() >= deadline).then_some(Stop::TimedOut)
     }
 }
 
@@ -103,17 +102,17 @@ async fn run(
     context: Context,
     request: Request,
     limit: usize,
-    evaluate: impl FnOnce(&Context, &Expr, &Request) -> Result<Value, ApiError> + Send + 'static,
+    evaluate: impl FnOnce(&Context, &Expr, &Request) -> Result<Outcome, ApiError> + Send + 'static,
 ) -> Result<Answer, ApiError> {
     let pool = context.pool.clone();
     pool.run(move || {
         let queued = request.began.elapsed();
-        if request.canceled()() {
+        if request.stop()().is_some() {
             return Err(ApiError::timeout());
         }
         let expr = parse(&request.query).map_err(|error| ApiError::parameter("query", error))?;
         let evaluation = Instant::now();
-        let mut value = evaluate(&context, &expr, &request)?;
+        let Outcome { mut value, .. } = evaluate(&context, &expr, &request)?;
         let evaluated = evaluation.elapsed();
         let samples = sample_count(&value);
         let truncated = limit > 0 && truncate(&mut value, limit);

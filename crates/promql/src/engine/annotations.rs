@@ -279,14 +279,16 @@ enum Detail {
 impl Detail {
     fn of(notice: &Notice<'_>) -> Self {
         match *notice {
-            Notice::ForcedMonotonicity { time_ms, min_bucket, max_bucket, max_difference, .. } => Self::Repaired {
-                from_ms: time_ms,
-                to_ms: time_ms,
-                min_bucket,
-                max_bucket,
-                max_difference,
-                count: 1,
-            },
+            Notice::ForcedMonotonicity { time_ms, min_bucket, max_bucket, max_difference, .. } => {
+                Self::Repaired {
+                    from_ms: time_ms,
+                    to_ms: time_ms,
+                    min_bucket,
+                    max_bucket,
+                    max_difference,
+                    count: 1,
+                }
+            }
             Notice::StartTimeOverlap { .. } => Self::Overlaps { count: 1 },
             _ => Self::None,
         }

@@ -8,6 +8,7 @@ use crate::error::Span;
 
 impl Evaluator<'_> {
     pub(super) fn binary(&mut self, _binary: &Binary, _span: Span) -> Result<Operand, Error> {
+        self.check_stop()?;
         Err(Error::Execution("binary operators are not supported yet".to_owned()))
     }
 }

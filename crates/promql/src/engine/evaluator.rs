@@ -63,11 +63,6 @@ impl<'a> Evaluator<'a> {
         if self.samples > self.options.max_samples { Err(Error::TooManySamples) } else { Ok(()) }
     }
 
-    /// Counts samples as gone.
-    pub(super) fn release(&mut self, samples: usize) {
-        self.samples = self.samples.saturating_sub(samples);
-    }
-
     /// Counts the samples of a result in place of those that were held before, as of its arguments.
     pub(super) fn replace_held(&mut self, before: usize, result: usize) -> Result<(), Error> {
         self.samples = before;
@@ -209,13 +204,17 @@ impl<'a> Evaluator<'a> {
     fn negative(&mut self, inner: &Node) -> Result<Operand, Error> {
         Ok(match self.eval(inner)? {
             Operand::Scalar(mut numbers) => {
-                numbers.iter_mut().for_each(|number| *number = -*number);
+                for number in &mut numbers {
+                    *number = -*number;
+                }
                 Operand::Scalar(numbers)
             }
             Operand::Vector(mut series) => {
                 for one in &mut series {
                     one.drops_name = true;
-                    one.floats.iter_mut().for_each(|(_, value)| *value = -*value);
+                    for (_, value) in &mut one.floats {
+                        *value = -*value;
+                    }
                     for (_, histogram) in &mut one.histograms {
                         *histogram = Arc::new(super::histograms::scaled(histogram, -1.0));
                     }
@@ -225,17 +224,17 @@ impl<'a> Evaluator<'a> {
             text @ Operand::Text(_) => text,
         })
     }
+}
 
-    /// Takes away the names that were kept up to now, and puts series together that are the same without them.
-    pub(super) fn finish(&self, mut series: Vec<Series>) -> Result<Vec<Series>, Error> {
-        let mut any = false;
-        for one in series.iter_mut().filter(|one| one.drops_name) {
-            one.labels = without_name(&one.labels);
-            any = true;
-        }
-        // Without names that went, no two series are the same.
-        if any { merge_same(series) } else { Ok(series) }
+/// Takes away the names that were kept up to now, and puts series together that are the same without them.
+pub(super) fn finish(mut series: Vec<Series>) -> Result<Vec<Series>, Error> {
+    let mut any = false;
+    for one in series.iter_mut().filter(|one| one.drops_name) {
+        one.labels = without_name(&one.labels);
+        any = true;
     }
+    // Without names that went, no two series are the same.
+    if any { merge_same(series) } else { Ok(series) }
 }
 
 /// A part's value where there is no step.

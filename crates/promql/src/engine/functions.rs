@@ -1,14 +1,16 @@
 //! The functions of the language: how each is evaluated. Names and types are in [`crate::functions`].
 
+#![allow(dead_code, reason = "the kernels that use it come next")]
+
 use super::Error;
 use super::annotations::Annotations;
 use super::evaluator::Evaluator;
 use super::plan::Call;
-use crate::storage::{FloatPoint, HistogramPoint};
 use super::value::Operand;
 use crate::ast::Extension;
 use crate::error::Span;
 use crate::storage::PointValue;
+use crate::storage::{FloatPoint, HistogramPoint};
 use model::Labels;
 
 /// How a function is evaluated.
@@ -82,6 +84,20 @@ impl CallContext<'_> {
 /// How a function is evaluated; `None` for what the evaluator does itself: `timestamp` and `start_timestamp` of a
 /// selector, and what is a number once the times of a query are known.
 pub(crate) fn kernel(name: &str) -> Option<Kernel> {
-    _ = name;
-    None
+    Some(match name {
+        "count_over_time" => Kernel::Range(RangeKernel {
+            call: |window, _| Some(PointValue::Float((window.floats.len() + window.histograms.len()) as f64)),
+            keeps_name: false,
+            uses_starts: false,
+        }),
+        "abs" => Kernel::Element(|value, _| match value {
+            PointValue::Float(value) => Some(PointValue::Float(value.abs())),
+            PointValue::Histogram(_) => None,
+        }),
+        "time" => Kernel::Whole(|evaluator, _| {
+            let times = evaluator.steps().times();
+            Ok(Operand::Scalar(times.map(|time_ms| time_ms as f64 / 1000.0).collect()))
+        }),
+        _ => return None,
+    })
 }

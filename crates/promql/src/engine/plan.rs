@@ -138,7 +138,11 @@ impl Node {
             Kind::Negative(node) | Kind::Invariant(node) => node.value_type(),
             Kind::Binary(binary) => {
                 let scalar = |node: &Self| node.value_type() == ValueType::Scalar;
-                if scalar(&binary.left) && scalar(&binary.right) { ValueType::Scalar } else { ValueType::Vector }
+                if scalar(&binary.left) && scalar(&binary.right) {
+                    ValueType::Scalar
+                } else {
+                    ValueType::Vector
+                }
             }
             Kind::Call(call) => call.function.returns,
         }
@@ -153,6 +157,7 @@ impl Node {
     }
 
     /// The text of an argument that is one; the grammar has seen to it.
+    #[allow(dead_code, reason = "for the functions that come next")]
     pub(crate) fn text(&self) -> &str {
         match &self.inner().kind {
             Kind::Text(text) => text,

@@ -6,12 +6,10 @@ use super::Error;
 use super::evaluator::Evaluator;
 use super::plan::Selector;
 use super::size::histogram_size;
-use super::steps::Steps;
 use super::value::Series;
 use crate::ast::Extension;
 use crate::error::Span;
 use crate::storage::{FloatPoint, HistogramPoint, MsRange};
-use model::Histogram;
 use model::sample::STALE_NAN_BITS;
 
 /// Samples of a series, read from a store into columns that are used again for the next series.
@@ -83,7 +81,9 @@ impl Evaluator<'_> {
             for (step, time_ms) in steps.times().enumerate() {
                 let until_ms = moved.time(time_ms);
                 let found = cursor.newest(until_ms);
-                let Some(found) = found.filter(|found| found.is_within(until_ms, lookback_ms)) else { continue };
+                let Some(found) = found.filter(|found| found.is_within(until_ms, lookback_ms)) else {
+                    continue;
+                };
                 self.take(&mut series, step, time_ms, found, taken)?;
             }
             if !series.is_empty() {

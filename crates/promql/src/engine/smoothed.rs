@@ -13,6 +13,7 @@ impl Evaluator<'_> {
         _selector: &Selector,
         _span: Span,
     ) -> Result<Vec<Series>, Error> {
+        self.check_stop()?;
         Err(Error::Execution("smoothed selectors are not supported yet".to_owned()))
     }
 }

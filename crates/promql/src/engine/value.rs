@@ -70,7 +70,8 @@ impl Series {
 
     /// How many samples it has, histograms counted by their size.
     pub(crate) fn size(&self) -> usize {
-        self.floats.len() + self.histograms.iter().map(|(_, histogram)| histogram_size(histogram)).sum::<usize>()
+        self.floats.len()
+            + self.histograms.iter().map(|(_, histogram)| histogram_size(histogram)).sum::<usize>()
     }
 
     /// Adds a sample behind the others.

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::super::Error;
 use super::super::annotations::Notice;
-use super::super::evaluator::Evaluator;
+use super::super::evaluator::{Evaluator, finish};
 use super::super::functions::{CallContext, RangeKernel, Window};
 use super::super::plan::{Call, Kind, Moved, Node, Selector};
-use super::super::size::histogram_size;
 use super::super::select::{Columns, is_stale};
+use super::super::size::histogram_size;
 use super::super::value::{Series, SeriesPoints};
 use crate::ast::{Extension, ValueType};
 use crate::error::Span;
@@ -30,7 +30,7 @@ const COUNTER_SUFFIXES: [&str; 4] = ["_total", "_sum", "_count", "_bucket"];
 #[derive(Clone, Copy)]
 struct Range {
     moved: Moved,
-    range_ms: i64,
+    length_ms: i64,
     extension: Option<Extension>,
     /// How far samples before and behind the range are looked at.
     before_ms: i64,
@@ -46,14 +46,14 @@ impl Range {
             Some(Extension::Anchored) => (lookback_ms, 0),
             Some(Extension::Smoothed) => (lookback_ms, lookback_ms),
         };
-        Self { moved, range_ms, extension, before_ms, behind_ms, is_subquery: false }
+        Self { moved, length_ms: range_ms, extension, before_ms, behind_ms, is_subquery: false }
     }
 
     /// What is looked at from a step: later than the first, up to the second.
     fn reach(&self, time_ms: i64) -> (i64, i64) {
         let end_ms = self.moved.time(time_ms);
         (
-            end_ms.saturating_sub(self.range_ms).saturating_sub(self.before_ms),
+            end_ms.saturating_sub(self.length_ms).saturating_sub(self.before_ms),
             end_ms.saturating_add(self.behind_ms),
         )
     }
@@ -79,7 +79,7 @@ impl Evaluator<'_> {
         match &arg.kind {
             Kind::Matrix(selector, range_ms) => {
                 let range = Range::new(selector.moved, *range_ms, selector.extension, lookback_ms);
-                self.check_extension(name, selector)?;
+                check_extension(name, selector)?;
                 let mut scalars = self.scalars(&call.args)?;
                 for one in self.select(&selector.matchers, self.reached(range))? {
                     self.check_stop()?;
@@ -103,27 +103,30 @@ impl Evaluator<'_> {
         }
         let mut out = work.out;
         if name == "absent_over_time" {
-            out = self.absent(out, arg);
+            out = self.absent(&out, arg);
         }
         let held = super::total_size(&out);
         self.replace_held(before, held)?;
         Ok(out)
     }
+}
 
-    fn check_extension(&self, name: &str, selector: &Selector) -> Result<(), Error> {
-        let allowed: &[&str] = match selector.extension {
-            None => return Ok(()),
-            Some(Extension::Anchored) => &ANCHORED,
-            Some(Extension::Smoothed) => &SMOOTHED,
-        };
-        if allowed.contains(&name) {
-            return Ok(());
-        }
-        let modifier = selector.extension.map_or("", Extension::as_str);
-        let allowed = allowed.join(", ");
-        Err(Error::Execution(format!("{modifier} modifier can only be used with: {allowed} - not with {name}")))
+/// Refuses `anchored` and `smoothed` where the function knows nothing of them.
+fn check_extension(name: &str, selector: &Selector) -> Result<(), Error> {
+    let allowed: &[&str] = match selector.extension {
+        None => return Ok(()),
+        Some(Extension::Anchored) => &ANCHORED,
+        Some(Extension::Smoothed) => &SMOOTHED,
+    };
+    if allowed.contains(&name) {
+        return Ok(());
     }
+    let modifier = selector.extension.map_or("", Extension::as_str);
+    let allowed = allowed.join(", ");
+    Err(Error::Execution(format!("{modifier} modifier can only be used with: {allowed} - not with {name}")))
+}
 
+impl Evaluator<'_> {
     /// What all steps together look at.
     fn reached(&self, range: Range) -> MsRange {
         let (oldest_ms, _) = range.reach(self.steps.start_ms);
@@ -172,7 +175,7 @@ impl Evaluator<'_> {
                 labels,
                 floats: &floats[float.start..float.end],
                 histograms: &histograms[histogram.start..histogram.end],
-                start_ms: end_ms.saturating_sub(range.range_ms),
+                start_ms: end_ms.saturating_sub(range.length_ms),
                 end_ms,
                 extension: range.extension,
             };
@@ -212,10 +215,10 @@ impl Evaluator<'_> {
     }
 
     /// One series that is there where none of the others is.
-    fn absent(&self, series: Vec<Series>, arg: &Node) -> Vec<Series> {
+    fn absent(&self, series: &[Series], arg: &Node) -> Vec<Series> {
         let steps = self.steps;
         let mut present = vec![false; steps.count()];
-        for one in &series {
+        for one in series {
             for (time_ms, _) in &one.floats {
                 present[steps.index(*time_ms)] = true;
             }
@@ -232,18 +235,16 @@ impl Evaluator<'_> {
             Kind::Matrix(selector, _) | Kind::Vector(selector) => asked_for(&selector.matchers),
             _ => Labels::default(),
         };
-        vec![Series { labels: labels, drops_name: true, floats, histograms: Vec::new() }]
+        vec![Series { labels, drops_name: true, floats, histograms: Vec::new() }]
     }
 
     /// The samples of a range selector, or the points of a subquery, at the one time of an instant query.
     pub(in crate::engine) fn range_points(&mut self, node: &Node) -> Result<Vec<SeriesPoints>, Error> {
-        match &node.inner().kind {
-            Kind::Matrix(selector, range_ms) => self.matrix(selector, *range_ms),
-            _ => {
-                let series = self.vector(node)?;
-                Ok(self.finish(series)?.into_iter().map(super::super::points).collect())
-            }
+        if let Kind::Matrix(selector, range_ms) = &node.inner().kind {
+            return self.matrix(selector, *range_ms);
         }
+        let series = self.vector(node)?;
+        Ok(finish(series)?.into_iter().map(super::super::points).collect())
     }
 
     fn matrix(&mut self, selector: &Selector, range_ms: i64) -> Result<Vec<SeriesPoints>, Error> {
@@ -256,7 +257,9 @@ impl Evaluator<'_> {
             one.read(&mut columns.floats, &mut columns.histograms);
             columns.drop_stale();
             if range.extension.is_some() {
-                return Err(Error::Execution("extended ranges of their own are not supported yet".to_owned()));
+                return Err(Error::Execution(
+                    "extended ranges of their own are not supported yet".to_owned(),
+                ));
             }
             let found = SeriesPoints {
                 labels: one.labels().clone(),

@@ -8,11 +8,7 @@ use crate::ast::{BinaryOp, DurationExpr};
 const MAX_SECONDS: f64 = 9_223_372_036.854_775;
 
 /// A duration in milliseconds.
-pub(super) fn milliseconds(
-    expr: &DurationExpr,
-    query: Steps,
-    may_be_negative: bool,
-) -> Result<i64, Error> {
+pub(super) fn milliseconds(expr: &DurationExpr, query: Steps, may_be_negative: bool) -> Result<i64, Error> {
     let seconds = reckon(expr, query)?;
     let fail = |reason: &str| Err(at(expr, reason));
     if !seconds.is_finite() {
@@ -54,7 +50,9 @@ fn reckon(expr: &DurationExpr, query: Steps) -> Result<f64, Error> {
                 BinaryOp::Pow => left.powf(right),
                 other => {
                     let name = other.as_str();
-                    return Err(Error::Execution(format!("unexpected duration expression operator {name:?}")));
+                    return Err(Error::Execution(format!(
+                        "unexpected duration expression operator {name:?}"
+                    )));
                 }
             }
         }

@@ -131,7 +131,8 @@ impl Lower {
         let args = call.args.iter().map(|arg| self.expr(arg)).collect::<Result<Vec<_>, _>>()?;
         let all_invariant = args.iter().all(|arg| arg.is_invariant);
         let of_selectors = args.iter().all(|arg| matches!(arg.node.kind, Kind::Vector(_)));
-        let is_invariant = all_invariant && (!TIMELY.contains(&name) || (name == "timestamp" && of_selectors));
+        let is_invariant =
+            all_invariant && (!TIMELY.contains(&name) || (name == "timestamp" && of_selectors));
         let args = args.into_iter().map(|arg| if is_invariant { arg.node } else { arg.marked() }).collect();
         let kind = Kind::Call(Call { function: call.function, args, span: call.span });
         Ok(Lowered::new(Node { span: expr.span(), kind }, is_invariant, is_invariant))
