@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 UP ?=
 
-.PHONY: help up test test-setup lint bench fuzz
+.PHONY: help up test test-setup lint bench bench-metrics fuzz
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -27,6 +27,11 @@ test: test-setup ## Set up what the tests need, then run every test
 bench: ## The figures of docs/BENCHMARKS.md, printed anew
 	cargo build --release --locked --bin mirante
 	cargo bench --workspace --locked --benches
+
+bench-metrics: ## Debian's Prometheus and mirante on the same data, in turn: queries, remote write, memory
+	tests/prometheus.sh
+	cargo build --release --locked --bin mirante
+	cargo bench --locked -p tests --bench metrics
 
 fuzz: ## A minute for each decoder and parser (needs a nightly toolchain and cargo-fuzz)
 	fuzz/run.sh

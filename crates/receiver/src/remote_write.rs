@@ -5,9 +5,10 @@
 //! - [`store`]: into the store.
 //!
 //! Specifications: <https://prometheus.io/docs/specs/prw/remote_write_spec/> and
-//! <https://prometheus.io/docs/specs/prw/remote_write_spec_2_0/>. Texts and status codes are Prometheus' own. There the
-//! first refused sample of a 1.0 request undoes the whole request; here the others are kept, and the answer is the same
-//! 400, so that the sender does not repeat it. Metadata are not kept, as Prometheus does not by default.
+//! <https://prometheus.io/docs/specs/prw/remote_write_spec_2_0/>. Texts and status codes are Prometheus' own, and what
+//! becomes of a request: the first refused sample of a 1.0 request undoes the whole request, of a 2.0 request the others
+//! are kept; the answer is 400 in both cases. What a sender says of metric families is kept, which Prometheus does for
+//! scraped ones only.
 
 mod decode;
 mod histogram;

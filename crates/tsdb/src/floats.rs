@@ -51,8 +51,8 @@ impl Tsdb {
 }
 
 /// A series that was judged, and where its samples lie.
-struct Judged<'a> {
-    series: &'a Series,
+pub(crate) struct Judged<'a> {
+    pub(crate) series: &'a Series,
     samples: &'a [FloatSample],
 }
 
@@ -71,7 +71,14 @@ impl Inner {
             self.check_room()?;
             let index = self.head.index();
             items.clear();
-            let (judged, count) = self.judge_floats(&index, series, &mut next, &mut items, &mut appended);
+            let (judged, count) = self.judge_floats(
+                &index,
+                series,
+                &mut next,
+                SAMPLES_PER_RECORD,
+                &mut items,
+                &mut appended.left,
+            );
             if judged.is_empty() {
                 continue;
             }
@@ -94,39 +101,40 @@ impl Inner {
         Ok(appended)
     }
 
-    /// Judges as many series as go into one record, and writes their samples as the record has them.
-    fn judge_floats<'a>(
+    /// Judges as many series as have `most` samples, one at least, and writes their samples as the record has them.
+    pub(crate) fn judge_floats<'a>(
         &self,
         index: &'a RwLockReadGuard<'_, Index>,
         series: &'a [FloatSeries<'_>],
         next: &mut usize,
+        most: usize,
         items: &mut Vec<u8>,
-        appended: &mut FloatsAppended,
+        left: &mut Vec<usize>,
     ) -> (Vec<Judged<'a>>, u64) {
         let now_ms = self.clock.now_ms();
         let newest_ms = now_ms.saturating_add(millis(self.config.max_ahead));
         let oldest_ms = now_ms
             .saturating_sub(millis(self.config.retention_age))
             .max(self.head.max_time_ms().saturating_sub(HEAD_MS));
-        let mut judged = Vec::with_capacity((series.len() - *next).min(SAMPLES_PER_RECORD));
+        let mut judged = Vec::with_capacity((series.len() - *next).min(most));
         let mut count = 0;
         let mut key = String::new();
         let (mut id, mut time, mut start) = (0_i64, 0_i64, 0_i64);
         while let Some(one) = series.get(*next) {
-            if count > 0 && count as usize + one.samples.len() > SAMPLES_PER_RECORD {
+            if count > 0 && count as usize + one.samples.len() > most {
                 break;
             }
             let position = *next;
             *next += 1;
             let Some(known) = index.find(one.labels, &mut key) else {
-                appended.left.push(position);
+                left.push(position);
                 continue;
             };
             let (Some(first), Some(last)) = (one.samples.first(), one.samples.last()) else { continue };
             let ascending = one.samples.windows(2).all(|pair| pair[0].time_ms < pair[1].time_ms);
             let in_bounds = first.time_ms >= oldest_ms && last.time_ms <= newest_ms;
             if !(ascending && in_bounds && known.data.lock().judge(first.time_ms, last.time_ms)) {
-                appended.left.push(position);
+                left.push(position);
                 continue;
             }
             for sample in one.samples {
@@ -142,7 +150,7 @@ impl Inner {
         (judged, count)
     }
 
-    fn apply_floats(&self, judged: &[Judged<'_>]) {
+    pub(crate) fn apply_floats(&self, judged: &[Judged<'_>]) {
         let mut applied = crate::head::Applied::default();
         for judged in judged {
             let mut data = judged.series.data.lock();

@@ -194,11 +194,12 @@ impl Head {
     }
 
     pub(crate) fn series_count(&self) -> usize {
-        self.index.read().len()
+        self.index.read_recursive().len()
     }
 
     pub(crate) fn series(&self, labels: &Labels) -> Option<Arc<Series>> {
-        let index = self.index.read();
+        // A writer may look at the index already.
+        let index = self.index.read_recursive();
         index.get(index.hash(labels), labels).cloned()
     }
 
@@ -328,7 +329,7 @@ impl Head {
     fn forget_metadata(&self) -> usize {
         let index = self.index.read();
         let is_used = |family: &str| {
-            ["", "_bucket", "_count", "_sum"]
+            ["", "_total", "_bucket", "_count", "_sum", "_info"]
                 .iter()
                 .any(|suffix| index.has(model::labels::METRIC_NAME, &format!("{family}{suffix}")))
         };

@@ -27,6 +27,7 @@ mod seal;
 mod select;
 mod series;
 mod snapshot;
+mod whole;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -45,6 +46,7 @@ use record::Record;
 
 pub use floats::{FloatSample, FloatSeries, FloatsAppended};
 pub use select::{IndexStats, SelectedSeries};
+pub use whole::Undone;
 
 /// Samples that are judged and written together; a larger batch takes several records.
 const SAMPLES_PER_RECORD: usize = 20_000;
@@ -365,13 +367,7 @@ impl Inner {
         next_id: u32,
         appended: &mut Appended,
     ) -> (Record, &'a [DataPoint]) {
-        let now_ms = self.clock.now_ms();
-        let bounds = Bounds {
-            oldest_ms: now_ms.saturating_sub(millis(self.config.retention_age)),
-            newest_ms: now_ms.saturating_add(millis(self.config.max_ahead)),
-            window_ms: millis(self.config.out_of_order_window),
-        };
-        let mut plan = Plan::new(&self.head, bounds, next_id);
+        let mut plan = self.plan(next_id);
         let mut left = points;
         while let Some((point, rest)) = left.split_first() {
             plan.point(batch, batch.points.len() - left.len(), point, appended);
@@ -381,6 +377,17 @@ impl Inner {
             }
         }
         (plan.finish(), left)
+    }
+
+    /// An empty plan on the head as it is.
+    fn plan(&self, next_id: u32) -> Plan<'_> {
+        let now_ms = self.clock.now_ms();
+        let bounds = Bounds {
+            oldest_ms: now_ms.saturating_sub(millis(self.config.retention_age)),
+            newest_ms: now_ms.saturating_add(millis(self.config.max_ahead)),
+            window_ms: millis(self.config.out_of_order_window),
+        };
+        Plan::new(&self.head, bounds, next_id)
     }
 
     /// The background work makes room long before there is none.

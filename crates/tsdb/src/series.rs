@@ -93,6 +93,11 @@ impl Data {
         true
     }
 
+    /// Whether samples are expected.
+    pub(crate) fn is_judged(&self) -> bool {
+        self.judged_ms != 0
+    }
+
     /// Nothing is expected any more.
     pub(crate) fn forget_judged(&mut self) {
         self.judged_ms = 0;

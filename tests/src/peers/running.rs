@@ -67,6 +67,11 @@ impl Peer {
         Ok(Self { name: name.to_owned(), child, said, _lifeline: lifeline })
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits until an address answers with 200.
     ///
     /// # Errors

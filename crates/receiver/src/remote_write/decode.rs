@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use model::{Exemplar, Labels};
+use model::{Exemplar, Labels, Metadata, MetricType};
 use tsdb::FloatSample;
 
 use super::histogram::{self, Timed};
@@ -25,6 +25,9 @@ pub(super) struct Decoded<'a> {
     /// Of all series, one behind the other.
     pub(super) samples: Vec<FloatSample>,
     pub(super) series: Vec<Series>,
+    /// What is said of families, each once.
+    pub(super) metadata: Vec<(String, Metadata)>,
+    metadata_bytes: usize,
     /// Why series were left out, and how many samples each had.
     pub(super) refused: Vec<(String, u64)>,
 }
@@ -41,6 +44,11 @@ pub(super) struct Series {
 /// Most bytes of the labels of one series: in the second version a byte of a request can name a text of megabytes.
 const MAX_LABEL_BYTES: usize = 1 << 20;
 
+/// Most bytes of what is said of families in one request that are kept, and those of one besides its texts. In the
+/// second version a few bytes can name a text of megabytes.
+const MAX_METADATA_BYTES: usize = 16 << 20;
+const METADATA_BYTES: usize = 128;
+
 /// Most series that are refused with a reason each.
 const MAX_REASONS: usize = 50;
 
@@ -50,8 +58,10 @@ impl<'a> Decoded<'a> {
         match version {
             Version::V1 => {
                 for field in Fields(body) {
-                    if let (1, value) = field? {
-                        decoded.series_v1(value.bytes()?)?;
+                    match field? {
+                        (1, value) => decoded.series_v1(value.bytes()?)?,
+                        (3, value) => decoded.metadata_v1(value.bytes()?)?,
+                        _ => {}
                     }
                 }
             }
@@ -103,6 +113,36 @@ impl<'a> Decoded<'a> {
         Ok(())
     }
 
+    fn metadata_v1(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
+        let (mut kind, mut family, mut help, mut unit) = (0, "", "", "");
+        for field in Fields(bytes) {
+            match field? {
+                (1, value) => kind = value.number()?,
+                (2, value) => family = value.text()?,
+                (4, value) => help = value.text()?,
+                (5, value) => unit = value.text()?,
+                _ => {}
+            }
+        }
+        self.add_metadata(family, kind, help, unit);
+        Ok(())
+    }
+
+    /// Series of a family follow each other: a look at the last one saves nearly all copies.
+    fn add_metadata(&mut self, family: &str, kind: u64, help: &str, unit: &str) {
+        let kind = kind_of(kind);
+        let is_known = self.metadata.last().is_some_and(|(known, metadata)| {
+            known == family && metadata.kind == kind && metadata.help == help && metadata.unit == unit
+        });
+        let bytes = METADATA_BYTES + family.len() + help.len() + unit.len();
+        if is_known || family.is_empty() || self.metadata_bytes + bytes > MAX_METADATA_BYTES {
+            return;
+        }
+        self.metadata_bytes += bytes;
+        let metadata = Metadata { kind, help: help.to_owned(), unit: unit.to_owned() };
+        self.metadata.push((family.to_owned(), metadata));
+    }
+
     fn series_v2(
         &mut self,
         bytes: &'a [u8],
@@ -112,12 +152,14 @@ impl<'a> Decoded<'a> {
         let mut series = self.begin();
         refs.clear();
         let mut exemplars = Vec::new();
+        let mut metadata = None;
         for field in Fields(bytes) {
             match field? {
                 (1, value) => value.numbers(|number| refs.push(number))?,
                 (2, value) => self.samples.push(sample(value)?),
                 (3, value) => series.histograms.push(histogram::read(value.bytes()?)?),
                 (4, value) => exemplars.push(value.bytes()?),
+                (5, value) => metadata = Some(value.bytes()?),
                 _ => {}
             }
         }
@@ -147,7 +189,35 @@ impl<'a> Decoded<'a> {
                 }
             }
         }
+        if let Some(bytes) = metadata {
+            self.metadata_v2(bytes, symbols, &series)?;
+        }
         self.series.push(series);
+        Ok(())
+    }
+
+    fn metadata_v2(&mut self, bytes: &[u8], symbols: &[&str], series: &Series) -> Result<(), Malformed> {
+        let (mut kind, mut help, mut unit) = (0, 0, 0);
+        for field in Fields(bytes) {
+            match field? {
+                (1, value) => kind = value.number()?,
+                (3, value) => help = value.number()?,
+                (4, value) => unit = value.number()?,
+                _ => {}
+            }
+        }
+        let Some((help, unit)) = symbol(symbols, help).zip(symbol(symbols, unit)) else { return Ok(()) };
+        if (kind, help, unit) == (0, "", "") {
+            return Ok(());
+        }
+        let labels = &self.labels[series.labels.clone()];
+        let name = labels.iter().find(|(name, _)| *name == model::labels::METRIC_NAME);
+        let name = name.map_or("", |(_, name)| *name);
+        // Of classic histograms and summaries the family is described, not each series.
+        let has_parts = [MetricType::Histogram, MetricType::GaugeHistogram, MetricType::Summary];
+        let family = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix));
+        let family = family.filter(|_| has_parts.contains(&kind_of(kind))).unwrap_or(name);
+        self.add_metadata(family, kind, help, unit);
         Ok(())
     }
 
@@ -206,6 +276,20 @@ impl<'a> Decoded<'a> {
         }
         self.labels.truncate(series.labels.start);
         self.samples.truncate(series.samples.start);
+    }
+}
+
+/// A type by its number, which both versions have the same.
+fn kind_of(number: u64) -> MetricType {
+    match number {
+        1 => MetricType::Counter,
+        2 => MetricType::Gauge,
+        3 => MetricType::Histogram,
+        4 => MetricType::GaugeHistogram,
+        5 => MetricType::Summary,
+        6 => MetricType::Info,
+        7 => MetricType::StateSet,
+        _ => MetricType::Unknown,
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use model::{Batch, DataPoint, Exemplar, Labels, SampleValue, SeriesSample, Temporality};
 use otlp::Rejected;
-use tsdb::{Appended, FloatSeries, Tsdb};
+use tsdb::{Appended, FloatSeries, Tsdb, Undone};
 
 use super::decode::{Decoded, Series, Version};
 use super::histogram::validate;
@@ -31,7 +31,11 @@ pub(crate) fn keep(
     for (reason, samples) in &decoded.refused {
         keeper.refusals.add("invalid_labels", *samples, || reason.clone());
     }
-    keeper.keep(store).map_err(|error| failed(&error))?;
+    let kept = match version {
+        Version::V1 => keeper.keep_whole(store),
+        Version::V2 => keeper.keep(store),
+    };
+    kept.and_then(|()| store.append_metadata(&decoded.metadata)).map_err(|error| failed(&error))?;
     let Written { samples, histograms, .. } = keeper.written;
     Ok(Accepted {
         items: samples + histograms,
@@ -48,21 +52,11 @@ struct Keeper<'a> {
     written: Written,
 }
 
-impl Keeper<'_> {
+impl<'a> Keeper<'a> {
+    /// Keeps what can be kept.
     fn keep(&mut self, store: &Tsdb) -> tsdb::Result<()> {
-        let (simple, mut others): (Vec<&Series>, Vec<&Series>) = self
-            .decoded
-            .series
-            .iter()
-            .partition(|series| series.histograms.is_empty() && series.exemplars.is_empty());
-        let floats: Vec<FloatSeries<'_>> = simple
-            .iter()
-            .map(|series| FloatSeries {
-                labels: &self.decoded.labels[series.labels.clone()],
-                samples: &self.decoded.samples[series.samples.clone()],
-            })
-            .collect();
-        let appended = store.append_floats(&floats)?;
+        let (simple, mut others) = self.by_way();
+        let appended = store.append_floats(&self.floats(&simple))?;
         self.written.samples += appended.samples;
         others.extend(appended.left.into_iter().map(|position| simple[position]));
         let (mut points, mut bytes) = (Vec::new(), 0);
@@ -76,13 +70,72 @@ impl Keeper<'_> {
         self.append(store, points)
     }
 
+    /// Keeps all samples, or none and says why of the first that is refused.
+    fn keep_whole(&mut self, store: &Tsdb) -> tsdb::Result<()> {
+        for series in &self.decoded.series {
+            let wrong = series.histograms.iter().find_map(|timed| validate(&timed.histogram).err());
+            if let Some(reason) = wrong {
+                self.undo("invalid_histogram", reason);
+                return Ok(());
+            }
+        }
+        let (simple, others) = self.by_way();
+        let appended = store.append_whole(&self.floats(&simple), |left| {
+            let mut series: Vec<&Series> = left.iter().map(|position| simple[*position]).collect();
+            series.extend(&others);
+            // In the order of the request, so that of several reasons the first is said.
+            series.sort_unstable_by_key(|series| (series.labels.start, series.samples.start));
+            let mut points = Vec::new();
+            for series in series {
+                self.points(series, &mut points);
+            }
+            Batch { families: Vec::new(), points, warnings: Vec::new() }
+        })?;
+        match appended {
+            Ok(appended) => {
+                self.written.samples = appended.points;
+                self.written.exemplars = appended.exemplars;
+                for (_, words) in appended.refused {
+                    self.refusals.line(|| words);
+                }
+                for (reason, count) in appended.rejected.by_reason {
+                    self.refusals.count(reason, count);
+                }
+            }
+            Err(Undone { reason, words }) => self.undo(reason, words),
+        }
+        Ok(())
+    }
+
+    /// Everything is refused, for the reason of one.
+    fn undo(&mut self, reason: &'static str, words: String) {
+        let samples = |series: &Series| series.samples.len() + series.histograms.len();
+        self.refusals.lines.clear();
+        self.refusals.add(reason, self.decoded.series.iter().map(samples).sum::<usize>() as u64, || words);
+    }
+
+    /// Series that have nothing but floats, and the others.
+    fn by_way(&self) -> (Vec<&'a Series>, Vec<&'a Series>) {
+        let is_simple = |series: &&Series| series.histograms.is_empty() && series.exemplars.is_empty();
+        self.decoded.series.iter().partition(is_simple)
+    }
+
+    fn floats(&self, series: &[&Series]) -> Vec<FloatSeries<'a>> {
+        let decoded = self.decoded;
+        let float = |series: &&Series| FloatSeries {
+            labels: &decoded.labels[series.labels.clone()],
+            samples: &decoded.samples[series.samples.clone()],
+        };
+        series.iter().map(float).collect()
+    }
+
     /// The samples of a series as data points. Returns the bytes of their labels.
     fn points(&mut self, series: &Series, points: &mut Vec<DataPoint>) -> usize {
         let labels: Labels = self.decoded.labels[series.labels.clone()].iter().copied().collect();
         let label_bytes: usize = labels.iter().map(|(name, value)| name.len() + value.len() + 48).sum();
         let first = points.len();
         let point = |time_ms, start_ms, value| DataPoint {
-            // There is no family: metadata of this way are not kept, as Prometheus does by default.
+            // Metadata have a way of their own.
             family: usize::MAX,
             temporality: Temporality::Cumulative,
             start_ms,

@@ -20,6 +20,20 @@ mod wire {
     pub(super) struct WriteRequest {
         #[prost(message, repeated, tag = "1")]
         pub(super) series: Vec<TimeSeries>,
+        #[prost(message, repeated, tag = "3")]
+        pub(super) metadata: Vec<Metadata>,
+    }
+
+    #[derive(Clone, PartialEq, prost::Message)]
+    pub(super) struct Metadata {
+        #[prost(int32, tag = "1")]
+        pub(super) kind: i32,
+        #[prost(string, tag = "2")]
+        pub(super) family: String,
+        #[prost(string, tag = "4")]
+        pub(super) help: String,
+        #[prost(string, tag = "5")]
+        pub(super) unit: String,
     }
 
     #[derive(Clone, PartialEq, prost::Message)]
@@ -104,6 +118,18 @@ mod wire {
         pub(super) histograms: Vec<Histogram>,
         #[prost(message, repeated, tag = "4")]
         pub(super) exemplars: Vec<Exemplar2>,
+        #[prost(message, optional, tag = "5")]
+        pub(super) metadata: Option<Metadata2>,
+    }
+
+    #[derive(Clone, Copy, PartialEq, prost::Message)]
+    pub(super) struct Metadata2 {
+        #[prost(int32, tag = "1")]
+        pub(super) kind: i32,
+        #[prost(uint32, tag = "3")]
+        pub(super) help: u32,
+        #[prost(uint32, tag = "4")]
+        pub(super) unit: u32,
     }
 
     #[derive(Clone, PartialEq, prost::Message)]
@@ -184,15 +210,25 @@ async fn the_first_version_is_taken() {
         histograms: vec![histogram(NOW_MS, 3)],
         ..TimeSeries::default()
     };
-    let answer = write(&door, V1, &WriteRequest { series: vec![first.clone(), second] }).await;
+    let answer =
+        write(&door, V1, &WriteRequest { series: vec![first.clone(), second], ..WriteRequest::default() })
+            .await;
     assert_eq!((answer.status, answer.text()), (StatusCode::NO_CONTENT, ""));
     assert!(!answer.headers.contains_key("x-prometheus-remote-write-samples-written"));
     first.samples = vec![sample(NOW_MS + 5, 2.0)];
     first.exemplars = vec![Exemplar { labels: labels(&[("trace_id", "t")]), value: 2.0, time_ms: NOW_MS }];
-    assert_eq!(write(&door, V1, &WriteRequest { series: vec![first.clone()] }).await.status, 204);
+    assert_eq!(
+        write(&door, V1, &WriteRequest { series: vec![first.clone()], ..WriteRequest::default() })
+            .await
+            .status,
+        204
+    );
     // The same once more is no error, by the short way or the long one.
     first.exemplars.clear();
-    assert_eq!(write(&door, V1, &WriteRequest { series: vec![first] }).await.status, 204);
+    assert_eq!(
+        write(&door, V1, &WriteRequest { series: vec![first], ..WriteRequest::default() }).await.status,
+        204
+    );
     assert_eq!(
         all(&door),
         [
@@ -204,15 +240,17 @@ async fn the_first_version_is_taken() {
 }
 
 #[tokio::test]
-async fn what_the_first_version_refuses_is_400_and_the_rest_is_kept() {
+async fn what_the_first_version_refuses_is_400_and_undoes_the_request() {
     let door = Door::open();
     let up = |samples: &[Sample]| series(&[("__name__", "up")], samples);
     let both = WriteRequest {
         series: vec![up(&[sample(NOW_MS, 1.0)]), series(&[("__name__", "x")], &[sample(NOW_MS, 1.0)])],
+        ..WriteRequest::default()
     };
     assert_eq!(write(&door, V1, &both).await.status, 204);
     let next = |bad: TimeSeries| WriteRequest {
         series: vec![bad, series(&[("__name__", "x")], &[sample(NOW_MS + 1, 1.0)])],
+        ..WriteRequest::default()
     };
     let answer = write(&door, V1, &next(up(&[sample(NOW_MS, 2.0)]))).await;
     assert_text(&answer, StatusCode::BAD_REQUEST, "duplicate sample for timestamp");
@@ -230,6 +268,25 @@ async fn what_the_first_version_refuses_is_400_and_the_rest_is_kept() {
         answer.status == 400
             && answer.text().starts_with("3 observations found in buckets, but the Count field is 9")
     );
+    // The same series by both ways, and a new one beside it.
+    let twice = WriteRequest {
+        series: vec![
+            up(&[sample(NOW_MS + 1, 1.0)]),
+            series(&[("__name__", "new")], &[sample(NOW_MS, 1.0)]),
+            TimeSeries {
+                exemplars: vec![Exemplar { labels: Vec::new(), value: 1.0, time_ms: NOW_MS }],
+                ..up(&[sample(NOW_MS + 1, 2.0)])
+            },
+        ],
+        ..WriteRequest::default()
+    };
+    let answer = write(&door, V1, &twice).await;
+    assert_text(&answer, StatusCode::BAD_REQUEST, "duplicate sample for timestamp");
+    assert_eq!(
+        all(&door),
+        [(r#"{__name__="up"}"#.to_owned(), vec![(0, 1.0)]), (r#"{__name__="x"}"#.to_owned(), vec![(0, 1.0)])]
+    );
+    assert_eq!(door.stores.metrics.stats().series, 2);
     // Without a valid name, or with one twice: left out in silence.
     for pairs in [&[("job", "a")][..], &[("__name__", "up"), ("a", "1"), ("a", "2")]] {
         assert_eq!(write(&door, V1, &next(series(pairs, &[sample(NOW_MS, 1.0)]))).await.status, 204);
@@ -242,6 +299,47 @@ async fn what_the_first_version_refuses_is_400_and_the_rest_is_kept() {
         ]
     );
     assert_eq!(door.counted(names::DROPPED_ITEMS, &["remote_write", "invalid_labels"]), 2);
+}
+
+#[tokio::test]
+async fn what_is_said_of_families_is_kept() {
+    let door = Door::open();
+    let family = |kind, family: &str, help: &str| wire::Metadata {
+        kind,
+        family: family.to_owned(),
+        help: help.to_owned(),
+        unit: String::new(),
+    };
+    let metadata =
+        vec![family(1, "a_total", "Counts."), family(2, "b", "Of b."), family(1, "a_total", "Counts.")];
+    let request = WriteRequest { metadata, ..WriteRequest::default() };
+    assert_eq!(write(&door, V1, &request).await.status, 204);
+    let symbols = ["", "__name__", "h_bucket", "h_count", "How long.", "seconds"].map(str::to_owned).to_vec();
+    let of = |name| TimeSeries2 {
+        labels: vec![1, name],
+        samples: vec![sample(NOW_MS, 1.0)],
+        metadata: Some(wire::Metadata2 { kind: 3, help: 4, unit: 5 }),
+        ..TimeSeries2::default()
+    };
+    let request = Request2 { symbols, series: vec![of(2), of(3)] };
+    assert_eq!(write(&door, V2, &request).await.status, 204);
+    let kept: Vec<_> = door.stores.metrics.metadata(None).into_iter().collect();
+    let kept: Vec<_> = kept
+        .iter()
+        .map(|(family, variants)| {
+            assert_eq!(variants.len(), 1, "{family}");
+            let metadata = &variants[0];
+            (family.as_str(), metadata.kind.as_str(), metadata.help.as_str(), metadata.unit.as_str())
+        })
+        .collect();
+    assert_eq!(
+        kept,
+        [
+            ("a_total", "counter", "Counts.", ""),
+            ("b", "gauge", "Of b.", ""),
+            ("h", "histogram", "How long.", "seconds")
+        ]
+    );
 }
 
 #[tokio::test]
@@ -297,7 +395,10 @@ async fn the_second_version_says_what_was_written() {
 async fn what_is_no_remote_write_is_refused_in_prometheus_words() {
     let door = Door::open();
     let router = prometheus_router(door.ingest.clone());
-    let body = block(&WriteRequest { series: vec![series(&[("__name__", "up")], &[sample(NOW_MS, 1.0)])] });
+    let body = block(&WriteRequest {
+        series: vec![series(&[("__name__", "up")], &[sample(NOW_MS, 1.0)])],
+        ..WriteRequest::default()
+    });
     let answer = send(&router, post(PATH, &[("content-type", "text/csv")], body.clone())).await;
     assert_eq!(answer.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
     let answer = send(&router, post(PATH, &[V1, ("content-encoding", "gzip")], body.clone())).await;
@@ -308,8 +409,11 @@ async fn what_is_no_remote_write_is_refused_in_prometheus_words() {
     );
     let answer = send(&router, post(PATH, &[V1, SNAPPY], "no snappy at all")).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
-    let plain =
-        WriteRequest { series: vec![series(&[("__name__", "up")], &[sample(NOW_MS, 1.0)])] }.encode_to_vec();
+    let plain = WriteRequest {
+        series: vec![series(&[("__name__", "up")], &[sample(NOW_MS, 1.0)])],
+        ..WriteRequest::default()
+    }
+    .encode_to_vec();
     for length in 1..plain.len() {
         let cut = snap::raw::Encoder::new().compress_vec(&plain[..length]).unwrap();
         let answer = send(&router, post(PATH, &[V1], cut)).await;
@@ -324,7 +428,7 @@ async fn a_full_store_asks_for_patience() {
     let door = Door::with(Config { max_body_bytes: 2000, ..small() });
     let many = (0..200)
         .map(|number| series(&[("__name__", "up"), ("n", &number.to_string())], &[sample(NOW_MS, 1.0)]));
-    let answer = write(&door, V1, &WriteRequest { series: many.collect() }).await;
+    let answer = write(&door, V1, &WriteRequest { series: many.collect(), ..WriteRequest::default() }).await;
     assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE, "{answer:?}");
     assert_eq!(door.stored(Signal::Metrics), 0);
 }

@@ -1,0 +1,144 @@
+//! Prometheus' remote write 1.0 from the sender's side: requests, and a connection that stays open.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use prost::encoding::encode_varint;
+
+/// Labels of a series, sorted by name, `__name__` among them.
+pub type Labels = Vec<(String, String)>;
+
+/// Makes a request, series by series.
+#[derive(Debug, Default)]
+pub struct Request {
+    bytes: Vec<u8>,
+}
+
+impl Request {
+    /// Adds a series with samples: milliseconds since the Unix epoch, and a value.
+    pub fn series(&mut self, labels: &Labels, samples: impl IntoIterator<Item = (i64, f64)>) {
+        let (mut series, mut part) = (Vec::new(), Vec::new());
+        for (name, value) in labels {
+            part.clear();
+            nested(&mut part, 1, name.as_bytes());
+            nested(&mut part, 2, value.as_bytes());
+            nested(&mut series, 1, &part);
+        }
+        for (time_ms, value) in samples {
+            part.clear();
+            part.push(1 << 3 | 1);
+            part.extend_from_slice(&value.to_le_bytes());
+            part.push(2 << 3);
+            encode_varint(time_ms as u64, &mut part);
+            nested(&mut series, 2, &part);
+        }
+        nested(&mut self.bytes, 1, &series);
+    }
+
+    /// Adds what is said of a metric's family; its type by its number in the protocol (1 is a counter, 2 a gauge).
+    pub fn metadata(&mut self, family: &str, kind: u8, help: &str, unit: &str) {
+        let mut metadata = vec![1 << 3, kind];
+        nested(&mut metadata, 2, family.as_bytes());
+        nested(&mut metadata, 4, help.as_bytes());
+        nested(&mut metadata, 5, unit.as_bytes());
+        nested(&mut self.bytes, 3, &metadata);
+    }
+
+    /// The body as it is sent.
+    ///
+    /// # Panics
+    /// If it is larger than Snappy compresses: 4 GiB.
+    pub fn finish(self) -> Vec<u8> {
+        snap::raw::Encoder::new().compress_vec(&self.bytes).expect("a request is no 4 GiB")
+    }
+}
+
+fn nested(out: &mut Vec<u8>, number: u8, bytes: &[u8]) {
+    out.push(number << 3 | 2);
+    encode_varint(bytes.len() as u64, out);
+    out.extend_from_slice(bytes);
+}
+
+/// A connection to a receiver.
+#[derive(Debug)]
+pub struct Connection {
+    stream: TcpStream,
+    host: String,
+    answer: Vec<u8>,
+}
+
+impl Connection {
+    /// Connects to an address such as `127.0.0.1:9090`.
+    ///
+    /// # Errors
+    /// If nothing listens there.
+    pub fn open(address: &str) -> io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_mins(1)))?;
+        Ok(Self { stream, host: address.to_owned(), answer: Vec::new() })
+    }
+
+    /// Sends a body to `/api/v1/write`; the answer's status and body.
+    ///
+    /// # Errors
+    /// If the connection breaks.
+    pub fn send(&mut self, body: &[u8]) -> io::Result<(u16, String)> {
+        let head = format!(
+            "POST /api/v1/write HTTP/1.1\r\nhost: {}\r\ncontent-type: application/x-protobuf\r\n\
+             content-encoding: snappy\r\nx-prometheus-remote-write-version: 0.1.0\r\ncontent-length: {}\r\n\r\n",
+            self.host,
+            body.len()
+        );
+        self.stream.write_all(head.as_bytes())?;
+        self.stream.write_all(body)?;
+        self.answer.clear();
+        loop {
+            let mut part = [0; 4096];
+            let read = self.stream.read(&mut part)?;
+            if read == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            self.answer.extend_from_slice(&part[..read]);
+            if let Some(answer) = whole(&self.answer) {
+                return Ok(answer);
+            }
+        }
+    }
+}
+
+/// Status and body, once all of it is there.
+fn whole(answer: &[u8]) -> Option<(u16, String)> {
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
+    let head = String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase();
+    let status = head.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+    let length = length.and_then(|length| length.trim().parse().ok()).unwrap_or(0);
+    let body = answer[end + 4..].get(..length)?;
+    Some((status, String::from_utf8_lossy(body).into_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_as_the_protocol_has_them() {
+        let mut request = Request::default();
+        request.series(&vec![("__name__".into(), "up".into())], [(3, 1.0)]);
+        let bytes = snap::raw::Decoder::new().decompress_vec(&request.finish()).unwrap();
+        let expected =
+            b"\x0a\x1d\x0a\x0e\x0a\x08__name__\x12\x02up\x12\x0b\x09\0\0\0\0\0\0\xf0\x3f\x10\x03".as_slice();
+        assert_eq!(bytes, expected);
+    }
+
+    #[test]
+    fn an_answer_is_whole_with_its_body() {
+        assert_eq!(whole(b"HTTP/1.1 204 No Content\r\n"), None);
+        assert_eq!(whole(b"HTTP/1.1 204 No Content\r\n\r\n"), Some((204, String::new())));
+        let answer = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 4\r\n\r\nbad\n";
+        assert_eq!(whole(&answer[..answer.len() - 1]), None);
+        assert_eq!(whole(answer), Some((400, "bad\n".to_owned())));
+    }
+}
