@@ -14,7 +14,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("vocabulary", &["model", "wal", "blocks", "telemetry", "yaml"]),
     ("logic", &["otlp", "exposition", "promql", "promrules", "logql"]),
     ("state", &["tsdb", "logstore", "tracestore"]),
-    ("behaviour", &["receiver", "scrape"]),
+    ("behaviour", &["receiver", "scrape", "generator"]),
     ("surface", &["api"]),
     ("composition", &["stack", "mirante"]),
 ];

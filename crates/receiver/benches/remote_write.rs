@@ -96,6 +96,7 @@ fn stores(dir: &std::path::Path, clock: &Arc<ManualClock>) -> Stores {
         traces: Arc::new(tracestore::TraceStore::open(traces, Arc::clone(clock) as _).unwrap()),
         logs: Arc::new(logstore::LogStore::open(logs, Arc::clone(clock) as _).unwrap()),
         metrics: Arc::new(tsdb::Tsdb::open(metrics, Arc::clone(clock) as _).unwrap()),
+        observer: None,
     }
 }
 

@@ -35,6 +35,15 @@ pub struct Stores {
     pub logs: Arc<LogStore>,
     /// Samples.
     pub metrics: Arc<Tsdb>,
+    /// Who sees spans once they are kept, if anybody.
+    pub observer: Option<Arc<dyn SpanObserver>>,
+}
+
+/// Sees spans that were accepted, after the store has kept them. It is called on the thread that decoded them, before the
+/// sender is answered: it has to be quick, and cannot refuse.
+pub trait SpanObserver: std::fmt::Debug + Send + Sync {
+    /// Sees the spans of one request.
+    fn observe(&self, batch: &otlp::traces::Batch<'_>);
 }
 
 /// What became of a request that was taken.

@@ -38,6 +38,6 @@ pub use config::Config;
 pub use error::{Error, Result};
 pub use grpc::otlp_grpc_service;
 pub use http::otlp_http_router;
-pub use ingest::{Accepted, Ingest, Stores, Written};
+pub use ingest::{Accepted, Ingest, SpanObserver, Stores, Written};
 pub use loki::loki_router;
 pub use prometheus::prometheus_router;

@@ -61,6 +61,9 @@ fn traces(shared: &Shared, body: &[u8]) -> Result<Accepted> {
     let items = batch.span_count() as u64;
     if items > 0 {
         shared.stores.traces.append(&batch).map_err(|error| trace_error(shared, &error))?;
+        if let Some(observer) = &shared.stores.observer {
+            observer.observe(&batch);
+        }
     }
     Ok(Accepted { items, rejected, written: None })
 }

@@ -1,7 +1,10 @@
 //! Which routes answer on which port.
 
+use std::sync::Arc;
+
 use axum::routing::get;
 use axum::{Router, middleware};
+use generator::Generator;
 use receiver::Ingest;
 
 use crate::gate::{self, Gate};
@@ -16,11 +19,17 @@ pub(crate) struct Routes {
 }
 
 impl Routes {
-    pub(crate) fn new(config: &Config, context: api::Context, gate: &Gate) -> Result<Self> {
+    pub(crate) fn new(
+        config: &Config,
+        context: api::Context,
+        generator: Arc<Generator>,
+        gate: &Gate,
+    ) -> Result<Self> {
         let stores = receiver::Stores {
             traces: context.traces.clone(),
             logs: context.logs.clone(),
             metrics: context.metrics.clone(),
+            observer: Some(generator),
         };
         let ingest = Ingest::new(stores, receiver_config(config), context.clock.clone(), &context.registry)?;
         Ok(Self { context, ingest, gate: gate.clone() })
@@ -56,7 +65,7 @@ impl Routes {
 
 /// The receiver's part of the memory. A body may take half of it, so that one never has to wait for another for ever,
 /// and at most what the receiver itself would allow.
-fn receiver_config(config: &Config) -> receiver::Config {
+pub(crate) fn receiver_config(config: &Config) -> receiver::Config {
     let usual = receiver::Config::default();
     let requests = usize::try_from(config.memory().requests).unwrap_or(usize::MAX);
     receiver::Config {

@@ -1,7 +1,10 @@
 //! What runs, and the order in which it stops.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use generator::Generator;
 
 use crate::demo::{self, Service};
 use crate::gate::Gate;
@@ -21,6 +24,7 @@ pub struct Running {
     pub(crate) servers: Vec<Server>,
     pub(crate) services: Vec<Service>,
     pub(crate) gate: Gate,
+    pub(crate) generator: Arc<Generator>,
     pub(crate) stores: Stores,
     pub(crate) lock: DataLock,
 }
@@ -126,8 +130,12 @@ impl Running {
         let mut cut = end_all(receivers, deadline).await;
         tracing::debug!(took = ?began.elapsed(), "receivers drained");
 
-        let stores = self.stores;
-        let closing = tokio::task::spawn_blocking(move || stores.close());
+        let (generator, stores) = (self.generator, self.stores);
+        let closing = tokio::task::spawn_blocking(move || {
+            // What was made of the last spans belongs to what is kept.
+            generator.stop();
+            stores.close()
+        });
         // The logs are written and on their way to the disk in any case; that a store panics while it closes is told by
         // there being nothing to tell of it.
         let flushed = closing.await.unwrap_or_default();

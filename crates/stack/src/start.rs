@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use generator::Generator;
 use model::{Clock, SystemClock};
 use prometheus::Registry;
 
@@ -66,7 +67,8 @@ impl Stack {
             ui_url: None,
             admin_api: config.admin_api,
         };
-        let routes = routes::Routes::new(&config, context, &gate)?;
+        let generator = Arc::new(start_generator(&config, &context)?);
+        let routes = routes::Routes::new(&config, context, Arc::clone(&generator), &gate)?;
         let mut servers = Vec::with_capacity(listeners.len());
         let mut ready = Vec::with_capacity(listeners.len());
         for (part, listener) in listeners {
@@ -102,12 +104,26 @@ impl Stack {
         registry.register(Box::new(api::observe::PoolCollector::new(pool)?))?;
         metrics::register(&registry, sources, &config.identity)?;
         tracing::info!(data_dir = %config.data_dir.display(), took = ?began.elapsed(), "the engine is up");
-        Ok(Running { began, config, ready, servers, services, gate, stores, lock })
+        Ok(Running { began, config, ready, servers, services, gate, generator, stores, lock })
     }
 }
 
 /// Queries that may wait for a thread.
 const QUERIES_WAITING: usize = 256;
+
+/// What makes metrics of spans, as the Collector does with `infra/otel-collector/config.yaml`. Its metrics become series as
+/// those that are received do.
+fn start_generator(config: &Config, context: &api::Context) -> Result<Generator> {
+    let generator = Generator::new(
+        generator::Config::default(),
+        routes::receiver_config(config).metrics,
+        Arc::clone(&context.metrics),
+        Arc::clone(&context.clock),
+        &context.registry,
+    )?;
+    generator.run().map_err(|source| Error::System { action: "start a thread", source })?;
+    Ok(generator)
+}
 
 fn queries_at_once() -> usize {
     std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2))

@@ -74,6 +74,7 @@ impl Door {
                 )
                 .unwrap(),
             ),
+            observer: None,
         };
         let registry = Registry::new();
         let ingest = Ingest::new(stores.clone(), config, clock, &registry).unwrap();
