@@ -105,25 +105,6 @@ pub fn quote(text: &str) -> String {
     quoted
 }
 
-/// `strconv.FormatFloat` with format `g` and the shortest digits that read back the same: an exponent of at least two
-/// digits below 1e-4 and from 1e6 on.
-pub fn format_g(number: f64) -> String {
-    if number.is_nan() {
-        return "NaN".to_owned();
-    }
-    if number.is_infinite() {
-        return if number > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
-    }
-    let size = number.abs();
-    if size == 0.0 || (1e-4..1e6).contains(&size) {
-        return number.to_string();
-    }
-    let text = format!("{number:e}");
-    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |exponent| ('-', exponent));
-    format!("{digits}e{sign}{exponent:0>2}")
-}
-
 /// `http.Error`: a line of plain text, which a browser must not take for anything else.
 pub fn http_error(status: StatusCode, message: &str) -> Response {
     let mut response = (status, format!("{message}\n")).into_response();
@@ -163,15 +144,6 @@ mod tests {
             parse_bool("yes").unwrap_err().to_string(),
             r#"strconv.ParseBool: parsing "yes": invalid syntax"#
         );
-    }
-
-    #[test]
-    fn floats_print_as_format_g_does() {
-        for (number, text) in
-            [(1.5, "1.5"), (0.0, "0"), (1e20, "1e+20"), (0.0001, "0.0001"), (1.5e-5, "1.5e-05")]
-        {
-            assert_eq!(format_g(number), text);
-        }
     }
 
     #[test]

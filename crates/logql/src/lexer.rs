@@ -69,7 +69,7 @@ impl Lexer {
                 }
             }
             RawKind::Text => {
-                let text = scan::unquote(&raw.text)
+                let text = model::literal::unquote(&raw.text)
                     .ok_or_else(|| ParseError::at("invalid syntax", raw.line, raw.column))?;
                 return Ok(simple(Kind::Text(text)));
             }

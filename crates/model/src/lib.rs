@@ -12,6 +12,7 @@ pub mod histogram;
 pub mod id;
 pub mod kahan;
 pub mod labels;
+pub mod literal;
 pub mod log;
 pub mod matcher;
 pub mod number;

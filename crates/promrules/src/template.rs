@@ -1,5 +1,9 @@
 //! Templates in labels and annotations of alerts: Go's `text/template` with Prometheus' functions.
 
+mod functions;
+mod humanize;
+
+use gotemplate::{MissingKey, Templates, Value};
 use model::Labels;
 use promql::storage::PointValue;
 
@@ -22,12 +26,63 @@ pub struct AlertData<'a> {
     pub query: &'a Query<'a>,
 }
 
+/// What stands before each template: short names for what it knows.
+const DEFINITIONS: &str = "{{$labels := .Labels}}{{$externalLabels := .ExternalLabels}}\
+                           {{$externalURL := .ExternalURL}}{{$value := .Value}}";
+
 /// Whether a template can be read.
-pub fn check(_alert: &str, _text: &str) -> Result<(), String> {
-    Ok(())
+///
+/// # Errors
+/// Go's message with the line.
+pub fn check(alert: &str, text: &str) -> Result<(), String> {
+    let query = |_: &str| Ok(Vec::new());
+    let functions = functions::of("", 0, &query);
+    let mut templates = Templates::new(functions, MissingKey::Zero);
+    templates.parse(&name(alert), &with_definitions(text)).map_err(|error| error.to_string())
 }
 
 /// A text with its templates expanded.
-pub fn expand(_alert: &str, text: &str, _data: &AlertData<'_>) -> Result<String, String> {
-    Ok(text.to_owned())
+///
+/// # Errors
+/// What is wrong, and where, as Prometheus says it behind `error expanding template`.
+pub fn expand(alert: &str, text: &str, data: &AlertData<'_>) -> Result<String, String> {
+    if !text.contains("{{") {
+        return Ok(text.to_owned());
+    }
+    let name = name(alert);
+    let functions = functions::of(data.external_url, data.time_ms, data.query);
+    let mut templates = Templates::new(functions, MissingKey::Zero);
+    templates
+        .parse(&name, &with_definitions(text))
+        .map_err(|error| format!("error parsing template {name}: {error}"))?;
+    templates
+        .execute(&name, &data.to_value())
+        .map_err(|error| format!("error executing template {name}: {error}"))
 }
+
+fn name(alert: &str) -> String {
+    format!("__alert_{alert}")
+}
+
+fn with_definitions(text: &str) -> String {
+    format!("{DEFINITIONS}{text}")
+}
+
+impl AlertData<'_> {
+    fn to_value(&self) -> Value {
+        let entries = [
+            ("Labels", Value::string_map(self.labels.iter())),
+            ("ExternalLabels", Value::string_map(self.external_labels.iter())),
+            ("ExternalURL", self.external_url.into()),
+            ("Value", functions::value(self.value)),
+        ];
+        // Go has a struct here, in which a name that is not there is an error and not an empty value.
+        functions::structure(
+            "struct { Labels map[string]string; ExternalLabels map[string]string; ExternalURL string; Value interface {} }",
+            entries,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests;

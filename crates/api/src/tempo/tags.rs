@@ -8,6 +8,7 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::{HeaderMap, Uri};
+use model::number::General;
 use model::{TimeRange, Value};
 use tracestore::{Intrinsic, TagScope, TagScopes, TraceStore};
 
@@ -218,7 +219,7 @@ fn typed_value(value: &Value) -> Option<TagValue> {
         Value::String(text) => Some(tag_value("string", text.clone())),
         Value::Int(number) => Some(tag_value("int", number.to_string())),
         Value::Double(number) => {
-            let mut text = go::format_g(*number);
+            let mut text = General(*number).to_string();
             // So that it cannot be taken for an integer.
             if !text.contains(['e', '.']) {
                 text.push_str(".0");

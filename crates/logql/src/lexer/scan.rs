@@ -1,8 +1,6 @@
 //! The lowest layer: characters to names, numbers, quoted texts and single characters, with Go's rules. Blanks and
 //! comments as Go has them (`//`, `/* */`) are passed over.
 
-use std::str::Chars;
-
 use crate::error::ParseError;
 
 /// What the scanner found.
@@ -213,49 +211,4 @@ impl Scanner {
         }
         Ok(())
     }
-}
-
-/// A quoted text without its quotes and escapes; `None` if it is not one.
-pub(super) fn unquote(quoted: &str) -> Option<String> {
-    let inner = |quote: char| quoted.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
-    if let Some(raw) = inner('`') {
-        return Some(raw.replace('\r', ""));
-    }
-    let mut bytes = Vec::new();
-    let mut rest = inner('"')?.chars();
-    while let Some(character) = rest.next() {
-        let decoded = if character == '\\' {
-            match rest.next()? {
-                // Single bytes; several of them may make one character.
-                'x' => {
-                    bytes.push(code(&mut rest, None, 2, 16)? as u8);
-                    continue;
-                }
-                first @ '0'..='7' => {
-                    bytes.push(u8::try_from(code(&mut rest, Some(first), 2, 8)?).ok()?);
-                    continue;
-                }
-                'u' => char::from_u32(code(&mut rest, None, 4, 16)?)?,
-                'U' => char::from_u32(code(&mut rest, None, 8, 16)?)?,
-                'a' => '\u{7}',
-                'b' => '\u{8}',
-                'f' => '\u{c}',
-                'n' => '\n',
-                'r' => '\r',
-                't' => '\t',
-                'v' => '\u{b}',
-                other => other,
-            }
-        } else {
-            character
-        };
-        bytes.extend_from_slice(decoded.encode_utf8(&mut [0; 4]).as_bytes());
-    }
-    String::from_utf8(bytes).ok()
-}
-
-/// The number that the next digits make.
-fn code(rest: &mut Chars<'_>, first: Option<char>, digits: usize, radix: u32) -> Option<u32> {
-    let text: String = first.into_iter().chain(rest.take(digits)).collect();
-    u32::from_str_radix(&text, radix).ok()
 }
