@@ -8,16 +8,20 @@
 //!   many, with compensated sums.
 //! - [`Histogram::detect_reset`]: whether a counter began anew.
 //! - [`Histogram::validate`]: what makes a histogram invalid, in Prometheus' words.
+//! - [`Histogram::quantile`], [`Histogram::fraction`], [`Histogram::variance`]: what was observed; [`classic_quantile`]
+//!   and [`classic_fraction`] for classic buckets.
 //! - [`Histogram::trim`]: only what was observed below or above a value.
 
 mod add;
 mod bounds;
 mod buckets;
+mod classic;
 mod compact;
 mod custom;
 mod error;
 mod fractions;
 mod mean;
+mod quantile;
 mod reset;
 mod resolution;
 mod same;
@@ -31,8 +35,10 @@ mod zero;
 
 pub use add::Reconciled;
 pub use buckets::{AllBuckets, Bucket};
+pub use classic::{ClassicBucket, ClassicQuantile, Repaired, classic_fraction, classic_quantile};
 pub use error::{HistogramError, Invalid};
 pub use mean::HistogramMean;
+pub use quantile::{Fraction, NanEffect, Quantile};
 pub use spans::{Buckets, to_spans};
 pub use sum::HistogramSum;
 pub use text::Notation;
