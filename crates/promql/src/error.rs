@@ -37,6 +37,15 @@ impl ParseError {
         };
         Self { span, message: message.into(), position }
     }
+
+    /// The same error in a longer text: the line that it tells is counted from the first one of that.
+    #[must_use]
+    pub fn below(mut self, lines: usize) -> Self {
+        if let Position::Known { line, .. } = &mut self.position {
+            *line += lines;
+        }
+        self
+    }
 }
 
 /// Line and column of a byte of a query, both counted from 1, columns in bytes.
@@ -70,5 +79,7 @@ mod tests {
         assert_eq!(error("a\nbc\nd", 3), "2:2: parse error: x");
         assert_eq!(error("a\nbc\nd", 5), "3:1: parse error: x");
         assert_eq!(error("", 0), "unknown position: parse error: x");
+        let below = ParseError::new("a\nbc", Span { start: 3, end: 3 }, "x").below(2);
+        assert_eq!(below.to_string(), "4:2: parse error: x");
     }
 }

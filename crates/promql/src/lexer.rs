@@ -1,6 +1,11 @@
 //! Text to tokens, with the errors of Prometheus' lexer.
+//!
+//! `series` has the rules for the points of a series in tests.
+
+mod series;
 
 use crate::error::Span;
+pub(crate) use series::lex_series;
 
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +40,20 @@ pub(crate) enum Kind {
     RightBrace,
     LeftBracket,
     RightBracket,
+    /// Between the points of a series.
+    Space,
+    /// The `x` of repetitions in a series.
+    Times,
+    /// A point that is left out of a series: `_`.
+    Blank,
+    /// `{{`
+    OpenHistogram,
+    /// `}}`
+    CloseHistogram,
+    /// A key within a histogram.
+    Descriptor,
+    /// What a histogram says of resets.
+    ResetHint,
 }
 
 /// Words with a meaning of their own.
@@ -92,6 +111,12 @@ pub(crate) struct Token {
 enum State {
     Statements,
     Duration,
+    /// The points of a series.
+    Points,
+    /// Within the braces of a histogram.
+    Histogram,
+    /// Within a list of buckets.
+    Buckets,
 }
 
 #[derive(Debug)]
@@ -109,6 +134,8 @@ struct Lexer<'a> {
     had_colon: bool,
     had_duration: bool,
     paren_depth: usize,
+    /// Whether this is a series with its points, not a query.
+    series: bool,
     tokens: Vec<Token>,
 }
 
@@ -117,6 +144,10 @@ type Stop = String;
 
 /// The tokens of a query: the last one is the end, or an error whose message comes with it.
 pub(crate) fn lex(input: &str) -> (Vec<Token>, String) {
+    run(input, false)
+}
+
+fn run(input: &str, series: bool) -> (Vec<Token>, String) {
     let mut lexer = Lexer {
         input,
         start: 0,
@@ -127,6 +158,7 @@ pub(crate) fn lex(input: &str) -> (Vec<Token>, String) {
         had_colon: false,
         had_duration: false,
         paren_depth: 0,
+        series,
         tokens: Vec::new(),
     };
     loop {
@@ -135,6 +167,9 @@ pub(crate) fn lex(input: &str) -> (Vec<Token>, String) {
             _ if lexer.in_braces => lexer.braces(),
             State::Statements => lexer.statements(),
             State::Duration => lexer.duration(),
+            State::Points => lexer.points(),
+            State::Histogram => lexer.histogram(),
+            State::Buckets => lexer.buckets(),
         };
         match more {
             Ok(true) => {}
@@ -291,6 +326,9 @@ impl Lexer<'_> {
             Kind::Identifier
         });
         self.emit(kind);
+        if self.series && self.peek() != Some('{') {
+            self.state = State::Points;
+        }
         Ok(())
     }
 
@@ -384,6 +422,9 @@ impl Lexer<'_> {
             '}' => {
                 self.emit(Kind::RightBrace);
                 self.in_braces = false;
+                if self.series {
+                    self.state = State::Points;
+                }
             }
             other => return Err(format!("unexpected character inside braces: {}", quoted(Some(other)))),
         }
@@ -462,7 +503,8 @@ impl Lexer<'_> {
     /// Steps over a number, or over its beginning if it is none.
     fn scan_number(&mut self) -> bool {
         let mut digits = "0123456789";
-        let hex = self.accept("0") && self.accept("xX");
+        // In a series, an `x` repeats the number before it.
+        let hex = !self.series && self.accept("0") && self.accept("xX");
         if hex {
             self.accept("_");
             digits = "0123456789abcdefABCDEF";
@@ -498,7 +540,8 @@ impl Lexer<'_> {
                 self.skip_while(|next| digits.contains(next));
             }
         }
-        self.at > self.start && !self.peek().is_some_and(is_alphanumeric)
+        let repeated = self.series && self.peek() == Some('x');
+        self.at > self.start && (repeated || !self.peek().is_some_and(is_alphanumeric))
     }
 
     /// Steps over what makes a duration of digits.

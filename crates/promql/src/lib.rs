@@ -5,6 +5,7 @@
 //! - [`parse`] and [`parse_selector`]: text to [`Expr`], with Prometheus' errors and their places; `Display` of an
 //!   [`Expr`] is the way back.
 //! - [`functions`]: names and types.
+//! - [`series_text`]: series with points, as tests write them.
 //! - [`storage`]: what a query needs of a store.
 //! - [`engine`]: an expression at one time, or at many.
 
@@ -17,6 +18,7 @@ pub mod functions;
 mod lexer;
 mod parser;
 mod print;
+pub mod series_text;
 pub mod storage;
 mod text;
 

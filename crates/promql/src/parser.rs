@@ -3,13 +3,15 @@
 //! - here: how a query begins and ends, and what is said of a token that may not stand where it does;
 //! - `expr`: operators by their precedence, calls, aggregations, literals;
 //! - `selector`: series and their modifiers;
-//! - `duration`: arithmetic in ranges and offsets.
+//! - `duration`: arithmetic in ranges and offsets;
+//! - `series`: series with their points, as tests have them.
 //!
 //! What has the wrong type is told by `check`, once all is read.
 
 mod duration;
 mod expr;
 mod selector;
+mod series;
 
 use model::Matcher;
 
@@ -17,6 +19,7 @@ use crate::ast::Expr;
 use crate::check::check;
 use crate::error::{ParseError, Span};
 use crate::lexer::{self, Keyword, Kind, Token};
+pub(crate) use series::parse_series;
 
 /// Longest query, in bytes. Prometheus has no limit but that of a request.
 const MAX_QUERY_BYTES: usize = 1 << 20;
@@ -142,7 +145,11 @@ impl<'a> Parser<'a> {
                 format!("<op:{text}>")
             }
             Kind::MatchRegex | Kind::NotRegex => format!("<op:{text}>"),
+            Kind::Keyword(Keyword::StartOrEnd | Keyword::Preprocessor) => format!("{text:?}"),
             Kind::Keyword(_) => format!("<{text}>"),
+            Kind::Descriptor | Kind::ResetHint => {
+                format!("\"<Item {}>\" {}", series::item_number(text), short(text))
+            }
             _ => format!("{text:?}"),
         }
     }
