@@ -14,7 +14,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("vocabulary", &["model", "wal", "blocks", "telemetry", "yaml"]),
     ("logic", &["otlp", "exposition", "promql", "logql", "gotemplate", "promrules"]),
     ("state", &["tsdb", "logstore", "tracestore"]),
-    ("behaviour", &["receiver", "scrape", "generator"]),
+    ("behaviour", &["receiver", "scrape", "generator", "ruler"]),
     ("surface", &["api"]),
     ("composition", &["stack", "mirante"]),
 ];
