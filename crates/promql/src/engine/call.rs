@@ -4,7 +4,7 @@ mod window;
 
 use super::Error;
 use super::evaluator::{Evaluator, operand_size};
-use super::functions::{CallContext, Kernel, kernel};
+use super::functions::{CallContext, ElementFunction, Kernel, kernel};
 use super::plan::{Call, Kind, Node};
 use super::select::Taken;
 use super::steps::Steps;
@@ -31,6 +31,7 @@ impl Evaluator<'_> {
         }
         match kernel(name) {
             Some(Kernel::Range(range)) => self.range_call(call, range).map(Operand::Vector),
+            Some(Kernel::Float(function)) => self.float_call(call, function).map(Operand::Vector),
             Some(Kernel::Element(element)) => self.element_call(call, element).map(Operand::Vector),
             Some(Kernel::Whole(whole)) => {
                 let before = self.samples;
@@ -50,22 +51,38 @@ impl Evaluator<'_> {
         Ok(Scalars { by_arg, current })
     }
 
+    /// A function of each float alone.
+    fn float_call(&mut self, call: &Call, function: fn(f64) -> f64) -> Result<Vec<Series>, Error> {
+        let before = self.samples;
+        let mut series = match call.args.first() {
+            Some(arg) => self.vector(arg)?,
+            None => vec![times(self.steps)],
+        };
+        let gathered = total_size(&series);
+        for one in &mut series {
+            one.drops_name = true;
+            one.histograms.clear();
+            one.floats.iter_mut().for_each(|(_, value)| *value = function(*value));
+        }
+        series.retain(|one| !one.is_empty());
+        self.stats.peak(before + gathered);
+        self.replace_held(before, total_size(&series))?;
+        Ok(series)
+    }
+
     /// A function of each sample alone.
-    fn element_call(
-        &mut self,
-        call: &Call,
-        element: fn(&PointValue, &mut CallContext<'_>) -> Option<PointValue>,
-    ) -> Result<Vec<Series>, Error> {
+    fn element_call(&mut self, call: &Call, element: ElementFunction) -> Result<Vec<Series>, Error> {
         let before = self.samples;
         let steps = self.steps;
         let vector = call.args.iter().find(|arg| arg.value_type() == ValueType::Vector);
         let mut series = match vector {
             Some(arg) => self.vector(arg)?,
-            None => vec![times(steps)],
+            None => Vec::new(),
         };
         let mut scalars = self.scalars(&call.args)?;
         let gathered = total_size(&series);
         let spans: Vec<Span> = call.args.iter().map(|arg| arg.span).collect();
+        let mut scratch = Vec::new();
         for one in &mut series {
             self.check_stop()?;
             one.drops_name = true;
@@ -90,6 +107,7 @@ impl Evaluator<'_> {
                     scalars: scalars.at(steps, time_ms),
                     spans: &spans,
                     annotations: &mut self.annotations,
+                    scratch: &mut scratch,
                     failure: None,
                 };
                 let result = element(&value, &mut context);

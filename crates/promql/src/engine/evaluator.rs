@@ -269,7 +269,7 @@ pub(crate) fn without_name(labels: &Labels) -> Labels {
 }
 
 /// Puts series with the same labels together; an error if both have a sample at the same time.
-fn merge_same(series: Vec<Series>) -> Result<Vec<Series>, Error> {
+pub(super) fn merge_same(series: Vec<Series>) -> Result<Vec<Series>, Error> {
     let mut by_labels: HashMap<Labels, usize> = HashMap::with_capacity(series.len());
     let mut merged: Vec<Series> = Vec::with_capacity(series.len());
     let mut touched = Vec::new();

@@ -33,6 +33,8 @@ pub(crate) enum Taken {
     Value,
     /// When it was measured, in seconds.
     Time,
+    /// The same, of what has to be a float: of an info series.
+    InfoTime,
     /// Since when it counts, in seconds; nothing where that is not known.
     StartTime,
 }
@@ -117,6 +119,12 @@ impl Evaluator<'_> {
                 series.histograms.push((time_ms, Arc::clone(&point.histogram)));
             }
             (Taken::Time, found) => series.floats.push((time_ms, found.time_ms() as f64 / 1000.0)),
+            (Taken::InfoTime, Found::Float(point)) => {
+                series.floats.push((time_ms, point.time_ms as f64 / 1000.0));
+            }
+            (Taken::InfoTime, Found::Histogram(_)) => {
+                return Err(Error::Execution("info sample should be float".to_owned()));
+            }
             (Taken::StartTime, found) => {
                 if found.start_ms() != 0 {
                     series.floats.push((time_ms, found.start_ms() as f64 / 1000.0));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::super::Error;
 use super::super::annotations::Notice;
 use super::super::evaluator::{Evaluator, finish};
+use super::super::functions::absent::where_nothing_is;
 use super::super::functions::{CallContext, RangeKernel, Window};
 use super::super::plan::{Call, Kind, Moved, Node, Selector};
 use super::super::select::{Columns, is_stale};
@@ -13,9 +14,9 @@ use super::super::value::{Series, SeriesPoints};
 use crate::ast::{Extension, ValueType};
 use crate::error::Span;
 use crate::storage::{FloatPoint, HistogramPoint, MsRange};
+use model::Labels;
 use model::labels::METRIC_NAME;
 use model::sample::ResetHint;
-use model::{Labels, Matcher};
 
 /// Functions that know what to do with samples around an anchored range.
 const ANCHORED: [&str; 5] = ["changes", "delta", "increase", "rate", "resets"];
@@ -74,6 +75,7 @@ impl Evaluator<'_> {
             out: Vec::new(),
             columns: Columns::default(),
             sizes: Vec::new(),
+            scratch: Vec::new(),
         };
         let lookback_ms = self.options.lookback_ms;
         match &arg.kind {
@@ -103,7 +105,8 @@ impl Evaluator<'_> {
         }
         let mut out = work.out;
         if name == "absent_over_time" {
-            out = self.absent(&out, arg);
+            let absent = where_nothing_is(self.steps, arg, &out);
+            out = absent.map(|absent| Series { drops_name: true, ..absent }).into_iter().collect();
         }
         let held = super::total_size(&out);
         self.replace_held(before, held)?;
@@ -184,6 +187,7 @@ impl Evaluator<'_> {
                 scalars: scalars.at_step(step),
                 spans: &work.spans,
                 annotations: &mut self.annotations,
+                scratch: &mut work.scratch,
                 failure: None,
             };
             let result = (work.kernel.call)(&window, &mut context);
@@ -212,30 +216,6 @@ impl Evaluator<'_> {
         if !metric.is_empty() && !COUNTER_SUFFIXES.iter().any(|suffix| metric.ends_with(suffix)) {
             self.annotations.add(Notice::PossibleNonCounter { metric }, span);
         }
-    }
-
-    /// One series that is there where none of the others is.
-    fn absent(&self, series: &[Series], arg: &Node) -> Vec<Series> {
-        let steps = self.steps;
-        let mut present = vec![false; steps.count()];
-        for one in series {
-            for (time_ms, _) in &one.floats {
-                present[steps.index(*time_ms)] = true;
-            }
-            for (time_ms, _) in &one.histograms {
-                present[steps.index(*time_ms)] = true;
-            }
-        }
-        let absent = steps.times().zip(present).filter(|(_, present)| !present);
-        let floats: Vec<(i64, f64)> = absent.map(|(time_ms, _)| (time_ms, 1.0)).collect();
-        if floats.is_empty() {
-            return Vec::new();
-        }
-        let labels = match &arg.kind {
-            Kind::Matrix(selector, _) | Kind::Vector(selector) => asked_for(&selector.matchers),
-            _ => Labels::default(),
-        };
-        vec![Series { labels, drops_name: true, floats, histograms: Vec::new() }]
     }
 
     /// The samples of a range selector, or the points of a subquery, at the one time of an instant query.
@@ -284,17 +264,6 @@ impl Evaluator<'_> {
     }
 }
 
-/// The labels that a selector fixes: those of `=` that no other condition is on.
-pub(in crate::engine) fn asked_for(matchers: &[Matcher]) -> Labels {
-    let of = |matcher: &Matcher| matchers.iter().filter(|other| other.name() == matcher.name()).count();
-    matchers
-        .iter()
-        .filter(|matcher| matcher.name() != METRIC_NAME)
-        .filter(|matcher| matcher.op() == model::MatchOp::Equal && of(matcher) == 1)
-        .map(|matcher| (matcher.name(), matcher.value()))
-        .collect()
-}
-
 /// What stays the same while series are worked on.
 struct Work {
     spans: Vec<Span>,
@@ -304,6 +273,8 @@ struct Work {
     columns: Columns,
     /// Sizes of the histograms in the columns, summed up.
     sizes: Vec<usize>,
+    /// Room for the function.
+    scratch: Vec<f64>,
 }
 
 impl Work {
