@@ -10,6 +10,7 @@
 mod admin;
 mod answer;
 mod escape;
+mod flags;
 mod json;
 mod labels;
 mod params;
@@ -48,11 +49,17 @@ fn api() -> Router<Context> {
         .route("/api/v1/metadata", read(get(labels::metadata)))
         .route("/api/v1/status/buildinfo", read(get(status::build_info)))
         .route("/api/v1/status/runtimeinfo", read(get(status::runtime_info)))
-        .route("/api/v1/status/flags", read(get(status::flags)))
+        .route("/api/v1/status/flags", read(get(flags::flags)))
         .route("/api/v1/status/config", read(get(status::config)))
         .route("/api/v1/status/tsdb", read(get(status::tsdb)))
         .route("/api/v1/status/tsdb/blocks", read(get(status::blocks)))
-        .route("/api/v1/status/walreplay", read(get(status::wal_replay)));
+        .route("/api/v1/status/walreplay", read(get(status::wal_replay)))
+        .route("/api/v1/features", read(get(flags::features)))
+        .route("/api/v1/notifications", read(get(flags::notifications)));
+    for list in ["metric_names", "label_names", "label_values"] {
+        let search = read(get(flags::search).post(flags::search));
+        router = router.route(&format!("/api/v1/search/{list}"), search);
+    }
     for path in [
         "format_query",
         "parse_query",
@@ -65,12 +72,7 @@ fn api() -> Router<Context> {
         "alerts",
         "alertmanagers",
         "status/self_metrics",
-        "features",
-        "notifications",
         "notifications/live",
-        "search/metric_names",
-        "search/label_names",
-        "search/label_values",
         "openapi.yaml",
     ] {
         router = router.route(&format!("/api/v1/{path}"), read(get(not_yet).post(not_yet)));

@@ -390,6 +390,10 @@ async fn status_pages() {
     assert_eq!(tsdb["seriesCountByMetricName"], json!([{"name": "up", "value": 3}]));
     assert_eq!(tsdb["seriesCountByLabelValuePair"], json!([{"name": "__name__=up", "value": 3}]));
     assert_eq!(get("flags").await["query.lookback-delta"], "5m");
+    let features = client.get("/api/v1/features").await.json()["data"].clone();
+    assert_eq!(features["promql_functions"]["rate"], true);
+    assert_eq!(features["templating_functions"]["humanize"], true);
+    assert_eq!(features["api"]["admin"], false);
     assert!(get("config").await["yaml"].as_str().unwrap().contains("translation_strategy"));
     assert_eq!(get("walreplay").await, json!({"min": 0, "max": 0, "current": 0}));
     assert_eq!(client.get("/-/healthy").await.text(), "Prometheus Server is Healthy.\n");

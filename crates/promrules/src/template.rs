@@ -3,6 +3,7 @@
 mod functions;
 mod humanize;
 
+pub use functions::FUNCTIONS;
 use gotemplate::{MissingKey, Templates, Value};
 use model::Labels;
 use promql::storage::PointValue;

@@ -10,7 +10,6 @@ use serde::Serialize;
 
 use super::answer::{Answer, ApiError};
 use super::params::Params;
-use super::query::{MAX_SAMPLES, TIMEOUT};
 use crate::{Context, go};
 
 /// The version of Prometheus whose API this is. Grafana reads it to know what it may ask.
@@ -116,24 +115,6 @@ pub(super) async fn runtime_info(State(context): State<Context>) -> Result<Answe
 
 fn timestamp(time_ns: u64) -> String {
     jiff::Timestamp::from_nanosecond(i128::from(time_ns)).unwrap_or_default().to_string()
-}
-
-/// What Prometheus would have been started with, as far as it has a meaning here.
-pub(super) async fn flags(State(context): State<Context>) -> Result<Answer, ApiError> {
-    let config = context.metrics.config();
-    let flags: BTreeMap<&str, String> = [
-        ("query.lookback-delta", "5m".to_owned()),
-        ("query.max-samples", MAX_SAMPLES.to_string()),
-        ("query.timeout", promql::format_duration(TIMEOUT)),
-        ("storage.tsdb.path", config.wal_dir.display().to_string()),
-        ("storage.tsdb.retention.time", promql::format_duration(config.retention_age)),
-        ("web.enable-admin-api", "false".to_owned()),
-        ("web.enable-lifecycle", "false".to_owned()),
-        ("web.enable-otlp-receiver", "true".to_owned()),
-        ("web.enable-remote-write-receiver", "false".to_owned()),
-    ]
-    .into();
-    Answer::of(&flags)
 }
 
 /// The settings as the file would say them.

@@ -116,6 +116,39 @@ pub(super) fn value(point: &PointValue) -> Value {
     }
 }
 
+/// Their names.
+pub const FUNCTIONS: &[&str] = &[
+    "args",
+    "externalURL",
+    "first",
+    "graphLink",
+    "humanize",
+    "humanize1024",
+    "humanizeDuration",
+    "humanizePercentage",
+    "humanizeTimestamp",
+    "label",
+    "match",
+    "now",
+    "parseDuration",
+    "pathPrefix",
+    "query",
+    "reReplaceAll",
+    "safeHtml",
+    "sortByLabel",
+    "stripDomain",
+    "stripPort",
+    "strvalue",
+    "tableLink",
+    "title",
+    "toDuration",
+    "toLower",
+    "toTime",
+    "toUpper",
+    "urlQueryEscape",
+    "value",
+];
+
 /// All of them. `now` is in milliseconds since the Unix epoch.
 pub(super) fn of<'f>(external_url: &'f str, now_ms: i64, query: &'f Query<'f>) -> Functions<'f> {
     let functions = Functions::new()

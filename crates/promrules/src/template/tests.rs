@@ -176,3 +176,10 @@ fn a_template_is_checked_without_data() {
         Err("template: __alert_Test:1: undefined variable \"$lables\"".to_owned())
     );
 }
+
+#[test]
+fn each_function_that_is_named_is_there() {
+    for name in FUNCTIONS {
+        assert_eq!(check("Test", &format!("{{{{ {name} }}}}")), Ok(()));
+    }
+}
