@@ -15,6 +15,7 @@ mod json;
 mod labels;
 mod params;
 mod query;
+mod self_metrics;
 mod status;
 
 use axum::Router;
@@ -54,6 +55,7 @@ fn api() -> Router<Context> {
         .route("/api/v1/status/tsdb", read(get(status::tsdb)))
         .route("/api/v1/status/tsdb/blocks", read(get(status::blocks)))
         .route("/api/v1/status/walreplay", read(get(status::wal_replay)))
+        .route("/api/v1/status/self_metrics", read(get(self_metrics::self_metrics)))
         .route("/api/v1/features", read(get(flags::features)))
         .route("/api/v1/notifications", read(get(flags::notifications)));
     for list in ["metric_names", "label_names", "label_values"] {
@@ -71,7 +73,6 @@ fn api() -> Router<Context> {
         "rules",
         "alerts",
         "alertmanagers",
-        "status/self_metrics",
         "notifications/live",
         "openapi.yaml",
     ] {

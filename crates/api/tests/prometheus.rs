@@ -394,6 +394,12 @@ async fn status_pages() {
     assert_eq!(features["promql_functions"]["rate"], true);
     assert_eq!(features["templating_functions"]["humanize"], true);
     assert_eq!(features["api"]["admin"], false);
+    let own = get("self_metrics").await;
+    let requests =
+        own.as_array().unwrap().iter().find(|it| it["name"] == "mirante_http_request_duration_seconds");
+    let requests = requests.unwrap();
+    assert_eq!(requests["type"], "HISTOGRAM");
+    assert!(requests["metric"][0]["histogram"]["sampleCount"].as_str().unwrap().parse::<u64>().unwrap() > 0);
     assert!(get("config").await["yaml"].as_str().unwrap().contains("translation_strategy"));
     assert_eq!(get("walreplay").await, json!({"min": 0, "max": 0, "current": 0}));
     assert_eq!(client.get("/-/healthy").await.text(), "Prometheus Server is Healthy.\n");
