@@ -33,8 +33,8 @@ fn metric(kind: MetricType, metric: &Metric) -> Value {
         out.insert("label".to_owned(), labels.into());
     }
     let (field, value) = match kind {
-        MetricType::COUNTER => ("counter", json!({"value": number(metric.get_counter().value())})),
-        MetricType::GAUGE => ("gauge", json!({"value": number(metric.get_gauge().value())})),
+        MetricType::COUNTER => ("counter", json!({"value": number(metric.get_counter().get_value())})),
+        MetricType::GAUGE => ("gauge", json!({"value": number(metric.get_gauge().get_value())})),
         MetricType::UNTYPED => ("untyped", Value::Null),
         MetricType::SUMMARY => {
             let summary = metric.get_summary();
