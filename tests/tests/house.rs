@@ -12,7 +12,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 /// that stand before it in the list.
 const FLOORS: &[(&str, &[&str])] = &[
     ("vocabulary", &["model", "wal", "blocks", "telemetry", "yaml"]),
-    ("logic", &["otlp", "exposition", "promql", "logql", "gotemplate", "promrules"]),
+    ("logic", &["otlp", "exposition", "promql", "logql", "gotemplate", "promrules", "promconfig"]),
     ("state", &["tsdb", "logstore", "tracestore"]),
     ("behaviour", &["receiver", "scrape", "generator", "ruler"]),
     ("surface", &["api"]),

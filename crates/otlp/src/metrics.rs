@@ -145,17 +145,17 @@ impl Config {
 }
 
 fn trim_attributes(attributes: &mut [String], adjective: &str) -> Result<(), String> {
+    let mut wrong = Vec::new();
     for index in 0..attributes.len() {
         let trimmed = attributes[index].trim().to_owned();
         if trimmed.is_empty() {
-            return Err(format!("empty {adjective} OTel resource attribute"));
-        }
-        if attributes[..index].contains(&trimmed) {
-            return Err(format!("duplicated {adjective} OTel resource attribute {trimmed:?}"));
+            wrong.push(format!("empty {adjective} OTel resource attribute"));
+        } else if attributes[..index].contains(&trimmed) {
+            wrong.push(format!("duplicated {adjective} OTel resource attribute {trimmed:?}"));
         }
         attributes[index] = trimmed;
     }
-    Ok(())
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
 }
 
 /// What a request may have at most. A data point past a limit is rejected; the rest is taken.

@@ -7,10 +7,13 @@
 //! What it is not: a serde format. A value that is missing, null or given twice means different things in the
 //! components' files, and their checks speak of lines, so readers walk the tree by hand.
 //!
+//! [`Output`] writes, for the components' pages that show their configuration.
+//!
 //! Bounds: bytes, nesting, nodes, and nodes made by aliases ([`Limits`]).
 //!
 //! Begin with [`read`], then [`Fields`].
 
+mod emit;
 mod error;
 mod fields;
 mod load;
@@ -18,6 +21,7 @@ mod node;
 mod readers;
 mod scalar;
 
+pub use emit::Output;
 pub use error::{Context, Dialect, Error, Failure, Issue, Outcome, Result, fatal};
 pub use fields::Fields;
 pub use load::{Limits, parse};
