@@ -11,7 +11,6 @@ mod binary;
 mod call;
 mod evaluator;
 mod functions;
-mod histograms;
 mod numbers;
 mod plan;
 mod select;

@@ -1,20 +1,18 @@
 //! The evaluator: what each part of a query is at every step.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use model::Labels;
+use model::{Histogram, Labels, Matcher};
 
 use super::annotations::Annotations;
 use super::plan::{Kind, Node, Subquery};
 use super::source::{Selected, Source};
 use super::stats::Stats;
 use super::steps::Steps;
-use super::value::{Operand, Series, total_size};
+use super::value::{Operand, Series, merge_same, total_size};
 use super::{Error, Options, Stop};
 use crate::ast::ValueType;
 use crate::storage::MsRange;
-use model::Matcher;
 
 /// Where an error says that a query ended while it was evaluated.
 const EVALUATION: &str = "expression evaluation";
@@ -216,7 +214,7 @@ impl<'a> Evaluator<'a> {
                         *value = -*value;
                     }
                     for (_, histogram) in &mut one.histograms {
-                        *histogram = Arc::new(super::histograms::scaled(histogram, -1.0));
+                        *histogram = negative(histogram);
                     }
                 }
                 Operand::Vector(series)
@@ -235,6 +233,12 @@ pub(super) fn finish(mut series: Vec<Series>) -> Result<Vec<Series>, Error> {
     }
     // Without names that went, no two series are the same.
     if any { merge_same(series) } else { Ok(series) }
+}
+
+fn negative(histogram: &Histogram) -> Arc<Histogram> {
+    let mut negative = histogram.clone();
+    negative.scale(-1.0);
+    Arc::new(negative)
 }
 
 /// A part's value where there is no step.
@@ -266,38 +270,6 @@ fn is_metadata(name: &str) -> bool {
 /// Labels without the metric's name, type and unit.
 pub(crate) fn without_name(labels: &Labels) -> Labels {
     labels.iter().filter(|(name, _)| !is_metadata(name)).collect()
-}
-
-/// Puts series with the same labels together; an error if both have a sample at the same time.
-pub(super) fn merge_same(series: Vec<Series>) -> Result<Vec<Series>, Error> {
-    let mut by_labels: HashMap<Labels, usize> = HashMap::with_capacity(series.len());
-    let mut merged: Vec<Series> = Vec::with_capacity(series.len());
-    let mut touched = Vec::new();
-    for one in series {
-        if let Some(at) = by_labels.get(&one.labels) {
-            let known = &mut merged[*at];
-            known.floats.extend(one.floats);
-            known.histograms.extend(one.histograms);
-            touched.push(*at);
-        } else {
-            by_labels.insert(one.labels.clone(), merged.len());
-            merged.push(one);
-        }
-    }
-    for at in touched {
-        let known = &mut merged[at];
-        known.floats.sort_by_key(|(time_ms, _)| *time_ms);
-        known.histograms.sort_by_key(|(time_ms, _)| *time_ms);
-        if has_twice(&known.floats) || has_twice(&known.histograms) {
-            return Err(Error::same_labels());
-        }
-    }
-    Ok(merged)
-}
-
-/// Whether points, sorted by time, have a time twice.
-fn has_twice<T>(points: &[(i64, T)]) -> bool {
-    points.windows(2).any(|pair| pair[0].0 == pair[1].0)
 }
 
 /// What the series of a result count for the limit.

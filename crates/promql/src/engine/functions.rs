@@ -12,7 +12,7 @@ mod labels;
 mod math;
 mod natural;
 mod over_time;
-mod quantile;
+pub(super) mod quantile;
 mod rate;
 mod regression;
 mod resets;

@@ -114,6 +114,8 @@ pub(crate) struct Aggregate {
     pub(crate) grouping: Vec<String>,
     /// Whether the labels are those that do not.
     pub(crate) is_without: bool,
+    /// Where the whole stands.
+    pub(crate) span: Span,
 }
 
 /// A function of expressions.

@@ -1,9 +1,11 @@
 //! Values of expressions: those that are handed out, and those that one part of a query hands to the next.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use model::{Histogram, Labels};
 
+use super::Error;
 use super::size::histogram_size;
 use crate::storage::PointValue;
 
@@ -81,6 +83,55 @@ impl Series {
             PointValue::Histogram(histogram) => self.histograms.push((time_ms, histogram)),
         }
     }
+}
+
+impl Series {
+    /// Adds a sample at its place by time; an error if there is one.
+    pub(crate) fn insert(&mut self, time_ms: i64, value: PointValue) -> Result<(), Error> {
+        fn place<T>(points: &[(i64, T)], time_ms: i64) -> Result<usize, Error> {
+            match points.last() {
+                Some((last_ms, _)) if *last_ms >= time_ms => {
+                    match points.binary_search_by_key(&time_ms, |(time_ms, _)| *time_ms) {
+                        Ok(_) => Err(Error::same_labels()),
+                        Err(at) => Ok(at),
+                    }
+                }
+                _ => Ok(points.len()),
+            }
+        }
+        let (float, histogram) = (place(&self.floats, time_ms)?, place(&self.histograms, time_ms)?);
+        match value {
+            PointValue::Float(value) => self.floats.insert(float, (time_ms, value)),
+            PointValue::Histogram(value) => self.histograms.insert(histogram, (time_ms, value)),
+        }
+        Ok(())
+    }
+
+    /// Adds all samples of a series with the same labels; an error if both have one at the same time.
+    pub(crate) fn join(&mut self, other: Self) -> Result<(), Error> {
+        for (time_ms, value) in other.floats {
+            self.insert(time_ms, PointValue::Float(value))?;
+        }
+        for (time_ms, value) in other.histograms {
+            self.insert(time_ms, PointValue::Histogram(value))?;
+        }
+        Ok(())
+    }
+}
+
+/// Series with the same labels as one; an error if two have a sample at the same step.
+pub(crate) fn merge_same(series: Vec<Series>) -> Result<Vec<Series>, Error> {
+    let mut known: HashMap<Labels, usize> = HashMap::with_capacity(series.len());
+    let mut out: Vec<Series> = Vec::with_capacity(series.len());
+    for one in series {
+        if let Some(at) = known.get(&one.labels) {
+            out[*at].join(one)?;
+        } else {
+            known.insert(one.labels.clone(), out.len());
+            out.push(one);
+        }
+    }
+    Ok(out)
 }
 
 /// Samples of several series, histograms counted by their size.

@@ -9,10 +9,10 @@ use super::labels::with;
 use super::quantile::is_valid;
 use crate::engine::Error;
 use crate::engine::annotations::{Annotations, Notice};
-use crate::engine::evaluator::{Evaluator, merge_same};
+use crate::engine::evaluator::Evaluator;
 use crate::engine::numbers::General;
 use crate::engine::plan::{Call, Node};
-use crate::engine::value::{Operand, Series};
+use crate::engine::value::{Operand, Series, merge_same};
 use crate::error::Span;
 
 /// `histogram_quantile(q, v)`

@@ -9,10 +9,10 @@ use model::{Labels, MatchOp, Matcher};
 
 use self::series::InfoSeries;
 use crate::engine::Error;
-use crate::engine::evaluator::{Evaluator, merge_same};
+use crate::engine::evaluator::Evaluator;
 use crate::engine::plan::{Call, Kind, Moved, Node, Selector};
 use crate::engine::select::Taken;
-use crate::engine::value::{Operand, Series};
+use crate::engine::value::{Operand, Series, merge_same};
 
 /// The info metric where none is named.
 const TARGET_INFO: &str = "target_info";

@@ -4,9 +4,9 @@ use model::labels::METRIC_NAME;
 use model::{Labels, regex};
 
 use crate::engine::Error;
-use crate::engine::evaluator::{Evaluator, merge_same};
+use crate::engine::evaluator::Evaluator;
 use crate::engine::plan::{Call, Node};
-use crate::engine::value::{Operand, Series};
+use crate::engine::value::{Operand, Series, merge_same};
 
 /// `label_replace(v, destination, replacement, source, regex)`
 pub(super) fn label_replace(evaluator: &mut Evaluator<'_>, call: &Call) -> Result<Operand, Error> {

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 /// The quantile of numbers, which are sorted on the way: between two of them linearly. NaN is the smallest number. Below 0
 /// and above 1 it is infinite; of nothing it is NaN.
-pub(super) fn quantile(q: f64, values: &mut [f64]) -> f64 {
+pub(in crate::engine) fn quantile(q: f64, values: &mut [f64]) -> f64 {
     if values.is_empty() || q.is_nan() {
         return f64::NAN;
     }

@@ -100,6 +100,7 @@ impl Lower {
                     param: param.map(|param| param.node),
                     grouping,
                     is_without: aggregate.is_without,
+                    span: aggregate.span,
                 }));
                 // The parameter has no say: Prometheus takes its first value.
                 Lowered::new(node(kind), inner.is_invariant, inner.wants_mark)
