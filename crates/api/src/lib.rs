@@ -16,10 +16,21 @@ use std::sync::Arc;
 
 use logstore::LogStore;
 use model::Clock;
+use ruler::Ruler;
+use ruler::notifier::Notifier;
 use tracestore::TraceStore;
 use tsdb::Tsdb;
 
 pub use observe::{metrics_handler, observe};
+
+/// Rules at work, and where their alerts go.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// Evaluates them.
+    pub ruler: Arc<Ruler>,
+    /// Sends alerts.
+    pub notifier: Arc<Notifier>,
+}
 
 /// What every product's handlers work with.
 #[derive(Debug, Clone)]
@@ -30,6 +41,8 @@ pub struct Context {
     pub logs: Arc<LogStore>,
     /// Samples.
     pub metrics: Arc<Tsdb>,
+    /// Rules and where their alerts go; without them there are none.
+    pub rules: Option<Rules>,
     /// Where queries run.
     pub pool: pool::QueryPool,
     /// What time it is.

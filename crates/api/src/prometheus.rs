@@ -15,6 +15,7 @@ mod json;
 mod labels;
 mod params;
 mod query;
+mod rules;
 mod self_metrics;
 mod status;
 
@@ -48,6 +49,9 @@ fn api() -> Router<Context> {
         .route("/api/v1/label/{name}/values", read(get(labels::values)))
         .route("/api/v1/series", read(get(labels::series).post(labels::series)))
         .route("/api/v1/metadata", read(get(labels::metadata)))
+        .route("/api/v1/rules", read(get(rules::rules)))
+        .route("/api/v1/alerts", read(get(rules::alerts)))
+        .route("/api/v1/alertmanagers", read(get(rules::alertmanagers)))
         .route("/api/v1/status/buildinfo", read(get(status::build_info)))
         .route("/api/v1/status/runtimeinfo", read(get(status::runtime_info)))
         .route("/api/v1/status/flags", read(get(flags::flags)))
@@ -70,9 +74,6 @@ fn api() -> Router<Context> {
         "targets",
         "targets/metadata",
         "targets/relabel_steps",
-        "rules",
-        "alerts",
-        "alertmanagers",
         "notifications/live",
         "openapi.yaml",
     ] {

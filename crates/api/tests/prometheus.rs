@@ -437,10 +437,10 @@ async fn series_are_deleted_and_copied_where_that_is_allowed() {
 async fn what_is_not_there_is_refused() {
     let (_server, client) = prometheus();
     assert_error(
-        &client.get("/api/v1/rules").await,
+        &client.get("/api/v1/notifications/live").await,
         404,
         "not_found",
-        "GET /api/v1/rules is not supported yet",
+        "GET /api/v1/notifications/live is not supported yet",
     );
     assert_error(
         &client.post("/api/v1/admin/tsdb/snapshot", Vec::new()).await,

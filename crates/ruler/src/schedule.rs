@@ -95,6 +95,12 @@ mod tests {
     }
 
     #[test]
+    fn the_point_is_prometheus_own() {
+        // The digits behind the seconds at which Prometheus 3.14 evaluates this group.
+        assert_eq!(Schedule::new("r.yml", "g<1>", Duration::from_secs(1)).offset_ns, 190_984_874);
+    }
+
+    #[test]
     fn groups_are_spread() {
         let minute = Duration::from_secs(60);
         let offsets: std::collections::BTreeSet<i64> = (0..100)

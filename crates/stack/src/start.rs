@@ -65,6 +65,7 @@ impl Stack {
             registry: registry.clone(),
             started_ns,
             ui_url: None,
+            rules: None,
             admin_api: config.admin_api,
         };
         let generator = Arc::new(start_generator(&config, &context)?);

@@ -66,8 +66,13 @@ pub(super) fn strings<'a>(out: &mut String, items: impl IntoIterator<Item = &'a 
 
 /// Labels as an object.
 pub(super) fn labels(out: &mut String, labels: &Labels) {
+    object(out, labels.iter());
+}
+
+/// Names with values as an object.
+pub(super) fn object<'a>(out: &mut String, texts: impl Iterator<Item = (&'a str, &'a str)>) {
     out.push('{');
-    for (index, (name, value)) in labels.iter().enumerate() {
+    for (index, (name, value)) in texts.enumerate() {
         if index > 0 {
             out.push(',');
         }

@@ -65,6 +65,16 @@ impl Params {
         if in_form { self.form.get(name) } else { self.address.get(name) }
     }
 
+    /// The first value of a parameter in the address, whatever a form says; the empty text where it is missing.
+    pub(super) fn in_address(&self, name: &str) -> &str {
+        self.address.get(name)
+    }
+
+    /// All values of a parameter.
+    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> + 'a {
+        self.form.all(name).chain(self.address.all(name))
+    }
+
     fn given(&self, name: &str) -> Option<&str> {
         Some(self.get(name)).filter(|value| !value.is_empty())
     }
@@ -106,13 +116,13 @@ impl Params {
 
     /// How often `match[]` comes.
     pub(super) fn has_matches(&self) -> bool {
-        self.form.all("match[]").chain(self.address.all("match[]")).next().is_some()
+        self.all("match[]").next().is_some()
     }
 
     /// The selectors of `match[]`; the error says what is wrong with the first that cannot be used.
     pub(super) fn matches(&self) -> Result<Vec<Vec<Matcher>>, String> {
         let mut sets = Vec::new();
-        for text in self.form.all("match[]").chain(self.address.all("match[]")) {
+        for text in self.all("match[]") {
             sets.push(promql::parse_selector(text).map_err(|error| error.to_string())?);
         }
         if sets.iter().any(|set| set.iter().all(Matcher::matches_empty)) {

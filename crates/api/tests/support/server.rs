@@ -88,6 +88,7 @@ impl Server {
             clock,
             registry: prometheus::Registry::new(),
             ui_url: None,
+            rules: None,
             admin_api: false,
         };
         Self { context, _dir: dir }
