@@ -32,7 +32,9 @@ pub fn expand(template: &str, captures: &Captures<'_>, out: &mut String) {
             out.push('$');
             rest = behind;
         } else if let Some((name, behind)) = reference(behind) {
-            let index = name.bytes().all(|byte| byte.is_ascii_digit()).then(|| name.parse().ok());
+            let is_index =
+                name.bytes().all(|byte| byte.is_ascii_digit()) && (name == "0" || !name.starts_with('0'));
+            let index = is_index.then(|| name.parse().ok());
             let captured = match index {
                 Some(index) => index.and_then(|index| captures.get(index)),
                 None => captures.name(name),
@@ -193,7 +195,7 @@ mod tests {
             ("$1 $2", "ab 12"),
             ("${1}x$1x", "abx"),
             ("$first/${first}", "ab/ab"),
-            ("$3|$9|$none|${99999999999999999999}", "|||"),
+            ("$3|$9|$none|${99999999999999999999}|$01|$0", "|||||ab-12"),
             ("$$1 $ ${ ${} $-", "$1 $ ${ ${} $-"),
             ("${1", "${1"),
             ("", ""),

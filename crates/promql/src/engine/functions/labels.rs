@@ -50,9 +50,9 @@ fn nothing() -> Operand {
     Operand::Vector(Vec::new())
 }
 
-/// Any text is a label's name, but the empty one.
+/// Any text is a label's name, but the empty one. What was no text at all has replacement characters by now.
 fn check_name(name: &str, role: &str, function: &str) -> Result<(), Error> {
-    if name.is_empty() {
+    if name.is_empty() || name.contains(char::REPLACEMENT_CHARACTER) {
         return Err(Error::Execution(format!("invalid {role} label name in {function}(): {name}")));
     }
     Ok(())

@@ -1,0 +1,179 @@
+//! Whether an answer is what a test expects.
+
+use model::histogram::Notation;
+use model::sample::STALE_NAN_BITS;
+use model::{Histogram, Labels};
+use promql::engine::{SeriesPoints, Steps, Value};
+use promql::series_text::Point;
+use promql::storage::PointValue;
+
+use crate::script::{Answer, Eval};
+
+/// How much floats may differ, relative to their sum.
+const TOLERANCE: f64 = 0.000_001;
+
+/// Compares the whole answer.
+pub(crate) fn value(eval: &Eval, value: &Value) -> Result<(), String> {
+    match (value, &eval.answer) {
+        (Value::Scalar(_, found), Answer::Scalar(expected)) => scalar(*expected, *found),
+        (Value::String(_, found), Answer::Text(expected)) if found == expected => Ok(()),
+        (Value::Vector(_, samples), Answer::Series(expected)) => vector(expected, samples, eval.is_ordered),
+        (Value::Matrix(series), Answer::Series(expected)) => {
+            sorted(series)?;
+            matrix(expected, series, eval.matrix_steps.unwrap_or(eval.steps))
+        }
+        // A scalar over a range is a series without labels.
+        (Value::Matrix(_), Answer::Scalar(_)) => Err(format!("expected a scalar, found {value:?}")),
+        _ => Err(format!("another type was expected, found {value:?}")),
+    }
+}
+
+/// Compares a scalar.
+pub(crate) fn scalar(expected: f64, found: f64) -> Result<(), String> {
+    if nearly(expected, found) { Ok(()) } else { Err(format!("expected scalar {expected}, found {found}")) }
+}
+
+/// Compares the samples of one time.
+pub(crate) fn vector(
+    expected: &[(Labels, Vec<Point>)],
+    found: &[(Labels, PointValue)],
+    is_ordered: bool,
+) -> Result<(), String> {
+    for (at, (labels, value)) in found.iter().enumerate() {
+        let Some(position) = expected.iter().position(|(known, _)| known == labels) else {
+            return Err(format!("unexpected {labels} {}", print(value)));
+        };
+        if is_ordered && position != at {
+            return Err(format!("{labels} is at {at}, not at {position}"));
+        }
+        let point = &expected[position].1[0];
+        if !same(point, value) {
+            return Err(format!("expected {labels} {}, found {}", print_point(point), print(value)));
+        }
+    }
+    for (at, (labels, _)) in found.iter().enumerate() {
+        if found[..at].iter().any(|(other, _)| other == labels) {
+            return Err(format!("{labels} is there twice"));
+        }
+    }
+    match expected.iter().find(|(labels, _)| found.iter().all(|(known, _)| known != labels)) {
+        Some((labels, points)) => Err(format!("missing {labels} {}", print_point(&points[0]))),
+        None => Ok(()),
+    }
+}
+
+/// Whether series are in the order of their labels.
+pub(crate) fn sorted(series: &[SeriesPoints]) -> Result<(), String> {
+    match series.is_sorted_by(|left, right| left.labels <= right.labels) {
+        true => Ok(()),
+        false => Err("the series are not sorted".to_owned()),
+    }
+}
+
+fn matrix(expected: &[(Labels, Vec<Point>)], found: &[SeriesPoints], steps: Steps) -> Result<(), String> {
+    for series in found {
+        let labels = &series.labels;
+        let Some((_, points)) = expected.iter().find(|(known, _)| known == labels) else {
+            return Err(format!("unexpected {labels} {}", print_series(series)));
+        };
+        let mut floats = series.floats.iter();
+        let mut histograms = series.histograms.iter();
+        for (step, point) in points.iter().enumerate() {
+            let time_ms = steps.start_ms + steps.step_ms * step as i64;
+            if time_ms > steps.end_ms {
+                return Err("more points are expected than there are steps".to_owned());
+            }
+            let next = match point {
+                Point::None => continue,
+                Point::Float(_) => floats.next().map(|(at_ms, value)| (*at_ms, PointValue::Float(*value))),
+                Point::Histogram { .. } => {
+                    histograms.next().map(|(at_ms, value)| (*at_ms, PointValue::Histogram(value.clone())))
+                }
+            };
+            if next.is_none_or(|(at_ms, value)| at_ms != time_ms || !same(point, &value)) {
+                let found = print_series(series);
+                return Err(format!(
+                    "expected {labels} {} at {time_ms} ms, found {found}",
+                    print_point(point)
+                ));
+            }
+        }
+        if floats.next().is_some() || histograms.next().is_some() {
+            return Err(format!("{labels} has more points than expected: {}", print_series(series)));
+        }
+    }
+    match expected.iter().find(|(labels, _)| found.iter().all(|series| series.labels != *labels)) {
+        Some((labels, _)) => Err(format!("missing {labels}")),
+        None => Ok(()),
+    }
+}
+
+fn same(expected: &Point, found: &PointValue) -> bool {
+    match (expected, found) {
+        (Point::Float(expected), PointValue::Float(found)) => nearly(*expected, *found),
+        (Point::Histogram { histogram, hint_given }, PointValue::Histogram(found)) => {
+            nearly_same(histogram, found) && (!hint_given || histogram.reset_hint == found.reset_hint)
+        }
+        _ => false,
+    }
+}
+
+fn nearly_same(expected: &Histogram, found: &Histogram) -> bool {
+    let [expected, found] = [expected, found].map(|histogram| {
+        let mut histogram = histogram.clone();
+        histogram.compact(0);
+        histogram
+    });
+    let buckets = |histogram: &Histogram| -> Vec<(i64, f64)> {
+        let negative = histogram.negative().map(|(index, count)| (-index - 1_000_000_000, count));
+        negative.chain(histogram.positive()).collect()
+    };
+    let (expected_buckets, found_buckets) = (buckets(&expected), buckets(&found));
+    expected.schema == found.schema
+        && nearly(expected.count, found.count)
+        && nearly(expected.sum, found.sum)
+        && expected.custom_values == found.custom_values
+        && expected.zero_threshold == found.zero_threshold
+        && nearly(expected.zero_count, found.zero_count)
+        && expected_buckets.len() == found_buckets.len()
+        && expected_buckets.iter().zip(&found_buckets).all(|((index, count), (found_index, found_count))| {
+            index == found_index && nearly(*count, *found_count)
+        })
+}
+
+fn nearly(left: f64, right: f64) -> bool {
+    let is_stale = |number: f64| number.to_bits() == STALE_NAN_BITS;
+    if is_stale(left) || is_stale(right) {
+        return is_stale(left) && is_stale(right);
+    }
+    if left == right || (left.is_nan() && right.is_nan()) {
+        return true;
+    }
+    let (sum, difference) = (left.abs() + right.abs(), (left - right).abs());
+    if left == 0.0 || right == 0.0 || sum < f64::MIN_POSITIVE {
+        return difference < TOLERANCE * f64::MIN_POSITIVE;
+    }
+    difference / sum.min(f64::MAX) < TOLERANCE
+}
+
+fn print(value: &PointValue) -> String {
+    match value {
+        PointValue::Float(value) => value.to_string(),
+        PointValue::Histogram(histogram) => Notation(histogram).to_string(),
+    }
+}
+
+fn print_point(point: &Point) -> String {
+    match point {
+        Point::None => "_".to_owned(),
+        Point::Float(value) => value.to_string(),
+        Point::Histogram { histogram, .. } => Notation(histogram).to_string(),
+    }
+}
+
+fn print_series(series: &SeriesPoints) -> String {
+    let floats = series.floats.iter().map(|(time_ms, value)| format!("{value} @ {time_ms}"));
+    let histograms = series.histograms.iter();
+    let histograms = histograms.map(|(time_ms, histogram)| format!("{} @ {time_ms}", Notation(histogram)));
+    floats.chain(histograms).collect::<Vec<_>>().join(", ")
+}

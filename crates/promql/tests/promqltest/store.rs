@@ -1,0 +1,171 @@
+//! Samples in memory, with what Prometheus' store makes of them.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use model::histogram::{CUSTOM_SCHEMA, to_spans};
+use model::labels::METRIC_NAME;
+use model::sample::{ResetHint, STALE_NAN_BITS};
+use model::{Histogram, Labels, Matcher};
+use promql::series_text;
+use promql::storage::{MsRange, Point, PointValue, Series, Storage};
+
+use crate::script::Load;
+
+/// Series with their samples.
+#[derive(Clone, Default)]
+pub(crate) struct Store {
+    series: BTreeMap<Labels, Vec<Point>>,
+}
+
+impl Store {
+    /// Adds samples, the first at the epoch.
+    pub(crate) fn load(&mut self, load: Load) -> Result<(), String> {
+        let mut classic: BTreeMap<(Labels, i64), Classic> = BTreeMap::new();
+        for (labels, points) in load.series {
+            for ((point, start_offset_ms), step) in points.into_iter().zip(0..) {
+                let time_ms = load.step_ms * step;
+                let value = match point {
+                    series_text::Point::None => continue,
+                    series_text::Point::Float(value) => PointValue::Float(value),
+                    series_text::Point::Histogram { histogram, .. } => PointValue::Histogram(histogram),
+                };
+                if let (true, PointValue::Float(value)) = (load.with_nhcb, &value) {
+                    collect(&mut classic, &labels, time_ms, *value);
+                }
+                let start_ms = start_offset_ms.map_or(0, |offset_ms| time_ms + offset_ms);
+                self.append(&labels, Point { time_ms, start_ms, value });
+            }
+        }
+        for ((labels, time_ms), classic) in classic {
+            let value = PointValue::Histogram(Arc::new(classic.into_histogram()?));
+            self.append(&labels, Point { time_ms, start_ms: 0, value });
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, labels: &Labels, mut point: Point) {
+        let points = self.series.entry(labels.clone()).or_default();
+        let at = points.partition_point(|known| known.time_ms < point.time_ms);
+        if points.get(at).is_some_and(|known| known.time_ms == point.time_ms) {
+            return;
+        }
+        let previous = at.checked_sub(1).map(|before| &points[before].value);
+        if let PointValue::Histogram(histogram) = &mut point.value {
+            let hint = hint(histogram, previous);
+            Arc::make_mut(histogram).reset_hint = hint;
+        }
+        points.insert(at, point);
+    }
+}
+
+/// What a stored histogram says of a reset: that there was none, if it goes on in the chunk of the one before.
+fn hint(histogram: &Histogram, previous: Option<&PointValue>) -> ResetHint {
+    if histogram.reset_hint == ResetHint::Gauge {
+        return ResetHint::Gauge;
+    }
+    let Some(PointValue::Histogram(previous)) = previous else { return ResetHint::Unknown };
+    let is_stale = |histogram: &Histogram| histogram.sum.to_bits() == STALE_NAN_BITS;
+    let plain = Histogram { reset_hint: ResetHint::Unknown, ..histogram.clone() };
+    let goes_on = histogram.reset_hint != ResetHint::Reset
+        && previous.reset_hint != ResetHint::Gauge
+        && (is_stale(histogram)
+            || (!is_stale(previous)
+                && histogram.schema == previous.schema
+                && histogram.zero_threshold == previous.zero_threshold
+                && histogram.custom_values == previous.custom_values
+                && !plain.detect_reset(previous)));
+    if goes_on { ResetHint::NotReset } else { ResetHint::Unknown }
+}
+
+/// Classic series of one time, put together.
+#[derive(Default)]
+struct Classic {
+    /// Upper bounds with what is counted up to them.
+    buckets: Vec<(f64, f64)>,
+    count: Option<f64>,
+    sum: f64,
+}
+
+fn collect(classic: &mut BTreeMap<(Labels, i64), Classic>, labels: &Labels, time_ms: i64, value: f64) {
+    let name = labels.get(METRIC_NAME);
+    let base = |base: &str| -> Labels {
+        labels.iter().filter(|(name, _)| *name != "le").chain([(METRIC_NAME, base)]).collect()
+    };
+    if let Some(name) = name.strip_suffix("_bucket") {
+        let Ok(bound) = labels.get("le").parse::<f64>() else { return };
+        if !bound.is_nan() {
+            classic.entry((base(name), time_ms)).or_default().buckets.push((bound, value));
+        }
+    } else if let Some(name) = name.strip_suffix("_count") {
+        classic.entry((base(name), time_ms)).or_default().count = Some(value);
+    } else if let Some(name) = name.strip_suffix("_sum") {
+        classic.entry((base(name), time_ms)).or_default().sum = value;
+    }
+}
+
+impl Classic {
+    fn into_histogram(mut self) -> Result<Histogram, String> {
+        self.buckets.sort_by(|(left, _), (right, _)| left.total_cmp(right));
+        let highest = self.buckets.last().copied();
+        let count = self.count.or(highest.map(|(_, count)| count)).unwrap_or_default();
+        if highest.is_none_or(|(bound, _)| bound != f64::INFINITY) {
+            self.buckets.push((f64::INFINITY, count));
+        }
+        let mut before = 0.0;
+        let mut counts = Vec::new();
+        for (_, up_to) in &self.buckets {
+            if *up_to < before {
+                return Err("a count is not cumulative".to_owned());
+            }
+            counts.push(up_to - before);
+            before = *up_to;
+        }
+        if before != count {
+            return Err(format!("the count is {count}, that of the last bucket {before}"));
+        }
+        let (positive_spans, positive_buckets) = to_spans((0..).zip(counts));
+        let bounds = self.buckets.iter().map(|(bound, _)| *bound);
+        let mut histogram = Histogram {
+            schema: CUSTOM_SCHEMA,
+            count,
+            sum: self.sum,
+            positive_spans,
+            positive_buckets,
+            custom_values: bounds.filter(|bound| *bound != f64::INFINITY).collect(),
+            ..Histogram::default()
+        };
+        histogram.compact(0);
+        histogram.validate_whole().map_err(|error| error.to_string())?;
+        Ok(histogram)
+    }
+}
+
+/// A series that was selected.
+pub(crate) struct Selected(Labels, Vec<Point>);
+
+impl Series for Selected {
+    fn labels(&self) -> &Labels {
+        &self.0
+    }
+
+    fn points(&self) -> impl Iterator<Item = Point> + '_ {
+        self.1.iter().cloned()
+    }
+}
+
+impl Storage for Store {
+    type Series = Selected;
+    type Error = Infallible;
+
+    fn select(&self, matchers: &[Matcher], range: MsRange) -> Result<Vec<Selected>, Infallible> {
+        let matching =
+            self.series.iter().filter(|(labels, _)| matchers.iter().all(|it| it.matches_labels(labels)));
+        let within = matching.map(|(labels, points)| {
+            let points = points.iter().filter(|point| range.contains(point.time_ms));
+            Selected(labels.clone(), points.cloned().collect())
+        });
+        Ok(within.filter(|selected| !selected.1.is_empty()).collect())
+    }
+}
