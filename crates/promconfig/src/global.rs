@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
+use exposition::{EscapingScheme, Protocol};
 use model::Labels;
 use yaml::{Context, Fields, Node, Outcome, Output};
 
-use crate::names::{EscapingScheme, ValidationScheme};
+use crate::names::ValidationScheme;
 use crate::print::{Block, map};
 use crate::read::{duration, join_directory, limit, size};
-use crate::scrape::{Limits, ScrapeProtocol};
+use crate::scrape::{Limits, check_protocols, read_protocols};
 
 /// What holds for every job that says nothing else.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,7 +21,7 @@ pub struct GlobalConfig {
     /// Time that a scrape may take.
     pub scrape_timeout: Duration,
     /// What targets are asked for, best first; `None` follows from `scrape_native_histograms`.
-    pub scrape_protocols: Option<Vec<ScrapeProtocol>>,
+    pub scrape_protocols: Option<Vec<Protocol>>,
     /// Time between two evaluations of a group of rules.
     pub evaluation_interval: Duration,
     /// How far back rules look.
@@ -60,7 +61,7 @@ impl Default for GlobalConfig {
             external_labels: Labels::default(),
             limits: Limits::default(),
             metric_name_validation_scheme: ValidationScheme::Utf8,
-            metric_name_escaping_scheme: EscapingScheme::AllowUtf8.as_str().to_owned(),
+            metric_name_escaping_scheme: EscapingScheme::AllowUtf8.name().to_owned(),
             scrape_native_histograms: false,
             convert_classic_histograms_to_nhcb: false,
             always_scrape_classic_histograms: false,
@@ -82,7 +83,7 @@ impl GlobalConfig {
         let mut labels = Vec::new();
         fields.set("scrape_interval", &mut global.scrape_interval, context, duration)?;
         fields.set("scrape_timeout", &mut global.scrape_timeout, context, duration)?;
-        global.scrape_protocols = fields.optional("scrape_protocols", context, ScrapeProtocol::read_list)?;
+        global.scrape_protocols = fields.optional("scrape_protocols", context, read_protocols)?;
         fields.set("evaluation_interval", &mut global.evaluation_interval, context, duration)?;
         fields.set("rule_query_offset", &mut global.rule_query_offset, context, duration)?;
         fields.set("query_log_file", &mut global.query_log_file, context, yaml::string)?;
@@ -139,7 +140,7 @@ impl GlobalConfig {
             global.evaluation_interval = defaults.evaluation_interval;
         }
         if let Some(protocols) = &global.scrape_protocols {
-            ScrapeProtocol::check(protocols)
+            check_protocols(protocols)
                 .map_err(|message| refuse(protocols_position, format!("{message} for global config")))?;
         }
         Ok(global)
@@ -151,7 +152,7 @@ impl GlobalConfig {
             .duration("scrape_interval", self.scrape_interval)
             .duration("scrape_timeout", self.scrape_timeout);
         block.list("scrape_protocols", self.scrape_protocols.as_deref().unwrap_or_default(), |protocol| {
-            Output::text(protocol.as_str())
+            Output::text(protocol.name())
         });
         block.duration("evaluation_interval", self.evaluation_interval);
         block.duration("rule_query_offset", self.rule_query_offset);

@@ -4,7 +4,7 @@
 //! [`Config::print`] gives it back as `/api/v1/status/config` shows it, with secrets hidden. [`relabel`] has relabelling
 //! itself, [`target_group`] the files and answers of file and HTTP discovery.
 //!
-//! Pure: no file is read here. What names files (`rule_files`, `scrape_config_files`, `credentials_file`) is resolved
+//! Pure, but for [`expand_patterns`], which looks for the files that a pattern names; none is read here. What names files (`rule_files`, `scrape_config_files`, `credentials_file`) is resolved
 //! against the directory of the configuration ([`Config::set_directory`]) and opened by whoever uses it.
 //!
 //! What the embedded engine cannot honour is told by [`Config::unsupported`]: the file is right, but part of it has no
@@ -20,6 +20,7 @@ mod global;
 mod http_client;
 mod names;
 mod otlp_block;
+mod paths;
 mod print;
 mod read;
 pub mod relabel;
@@ -40,10 +41,11 @@ pub use discovery::Discovery;
 pub use error::{Error, Result};
 pub use global::GlobalConfig;
 pub use http_client::{Authorization, BasicAuth, Header, HttpClientConfig, OAuth2, Proxy};
-pub use names::{EscapingScheme, ValidationScheme};
+pub use names::ValidationScheme;
+pub use paths::expand_patterns;
 pub use read::join_directory;
 pub use remote::{RemoteReadConfig, RemoteWriteConfig};
-pub use scrape::{ScrapeConfig, ScrapeProtocol};
+pub use scrape::{Limits, ScrapeConfig};
 pub use secret::Secret;
 pub use storage::{StorageConfig, TsdbConfig};
 pub use target_group::TargetGroup;

@@ -3,100 +3,40 @@
 use std::path::Path;
 use std::time::Duration;
 
+use exposition::{EscapingScheme, Protocol};
 use yaml::{Context, Fields, Node, Outcome, Output, Position};
 
 use crate::discovery::Discovery;
 use crate::global::{GlobalConfig, validation_scheme};
 use crate::http_client::HttpClientConfig;
-use crate::names::{EscapingScheme, ValidationScheme};
+use crate::names::ValidationScheme;
 use crate::print::Block;
 use crate::read::{duration, join_directory, limit};
 use crate::relabel::Rule;
 
-/// A format that targets can be asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ScrapeProtocol {
-    /// Delimited protobuf messages.
-    PrometheusProto,
-    /// Text 0.0.4.
-    PrometheusText0_0_4,
-    /// Text 1.0.0, which knows UTF-8 names.
-    PrometheusText1_0_0,
-    /// OpenMetrics 0.0.1.
-    OpenMetricsText0_0_1,
-    /// OpenMetrics 1.0.0.
-    OpenMetricsText1_0_0,
+fn parse_protocol(text: &str) -> Result<Protocol, String> {
+    Protocol::from_name(text).ok_or_else(|| {
+        let names: Vec<&str> = Protocol::ALL.into_iter().map(Protocol::name).collect();
+        format!("unknown scrape protocol {text}, supported: [{}]", names.join(" "))
+    })
 }
 
-impl ScrapeProtocol {
-    /// All, by name.
-    const ALL: [(&'static str, Self); 5] = [
-        ("OpenMetricsText0.0.1", Self::OpenMetricsText0_0_1),
-        ("OpenMetricsText1.0.0", Self::OpenMetricsText1_0_0),
-        ("PrometheusProto", Self::PrometheusProto),
-        ("PrometheusText0.0.4", Self::PrometheusText0_0_4),
-        ("PrometheusText1.0.0", Self::PrometheusText1_0_0),
-    ];
-    /// What is asked for if nothing is said and native histograms are not taken, best first.
-    pub const TEXT: [Self; 4] = [
-        Self::OpenMetricsText1_0_0,
-        Self::OpenMetricsText0_0_1,
-        Self::PrometheusText1_0_0,
-        Self::PrometheusText0_0_4,
-    ];
-    /// What is asked for if native histograms are taken.
-    pub const PROTO_FIRST: [Self; 5] = [
-        Self::PrometheusProto,
-        Self::OpenMetricsText1_0_0,
-        Self::OpenMetricsText0_0_1,
-        Self::PrometheusText1_0_0,
-        Self::PrometheusText0_0_4,
-    ];
+pub(crate) fn read_protocols(node: &Node, context: &mut Context) -> Outcome<Vec<Protocol>> {
+    let texts = yaml::list(node, context, "[]config.ScrapeProtocol", yaml::string)?;
+    let read = |text: &String| parse_protocol(text).map_err(|message| format!("scrape_protocols: {message}"));
+    texts.iter().map(read).collect::<Result<_, _>>().map_err(|message| node.refuse(message))
+}
 
-    /// Its name in the file.
-    pub fn as_str(self) -> &'static str {
-        Self::ALL.iter().find(|(_, protocol)| *protocol == self).map_or("", |(name, _)| name)
+pub(crate) fn check_protocols(protocols: &[Protocol]) -> Result<(), String> {
+    if protocols.is_empty() {
+        return Err("scrape_protocols cannot be empty".to_owned());
     }
-
-    /// Its type in an `Accept` header.
-    pub fn media_type(self) -> &'static str {
-        match self {
-            Self::PrometheusProto => {
-                "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
-            }
-            Self::PrometheusText0_0_4 => "text/plain;version=0.0.4",
-            Self::PrometheusText1_0_0 => "text/plain;version=1.0.0",
-            Self::OpenMetricsText0_0_1 => "application/openmetrics-text;version=0.0.1",
-            Self::OpenMetricsText1_0_0 => "application/openmetrics-text;version=1.0.0",
-        }
+    let repeated = |(index, protocol): (usize, &Protocol)| protocols[..index].contains(protocol);
+    if protocols.iter().enumerate().any(repeated) {
+        let names: Vec<&str> = protocols.iter().map(|protocol| protocol.name()).collect();
+        return Err(format!("duplicated protocol in scrape_protocols, got [{}]", names.join(" ")));
     }
-
-    fn parse(text: &str) -> Result<Self, String> {
-        let known = Self::ALL.iter().find(|(name, _)| *name == text).map(|(_, protocol)| *protocol);
-        known.ok_or_else(|| {
-            let names: Vec<&str> = Self::ALL.iter().map(|(name, _)| *name).collect();
-            format!("unknown scrape protocol {text}, supported: [{}]", names.join(" "))
-        })
-    }
-
-    pub(crate) fn read_list(node: &Node, context: &mut Context) -> Outcome<Vec<Self>> {
-        let texts = yaml::list(node, context, "[]config.ScrapeProtocol", yaml::string)?;
-        let read =
-            |text: &String| Self::parse(text).map_err(|message| format!("scrape_protocols: {message}"));
-        texts.iter().map(read).collect::<Result<_, _>>().map_err(|message| node.refuse(message))
-    }
-
-    pub(crate) fn check(protocols: &[Self]) -> Result<(), String> {
-        if protocols.is_empty() {
-            return Err("scrape_protocols cannot be empty".to_owned());
-        }
-        let repeated = |(index, protocol): (usize, &Self)| protocols[..index].contains(protocol);
-        if protocols.iter().enumerate().any(repeated) {
-            let names: Vec<&str> = protocols.iter().map(|protocol| protocol.as_str()).collect();
-            return Err(format!("duplicated protocol in scrape_protocols, got [{}]", names.join(" ")));
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 /// What a target may send, and how many targets there may be. 0 is no limit.
@@ -171,9 +111,9 @@ pub struct ScrapeConfig {
     /// Time that a scrape may take.
     pub scrape_timeout: Duration,
     /// What targets are asked for, best first.
-    pub scrape_protocols: Vec<ScrapeProtocol>,
+    pub scrape_protocols: Vec<Protocol>,
     /// What an answer is taken for that does not say what it is.
-    pub fallback_scrape_protocol: Option<ScrapeProtocol>,
+    pub fallback_scrape_protocol: Option<Protocol>,
     /// Take native histograms.
     pub scrape_native_histograms: bool,
     /// Take classic histograms beside native ones.
@@ -215,7 +155,7 @@ pub struct ScrapeConfig {
 /// A job as it is written, before what it leaves open is filled in.
 pub(crate) struct Written {
     config: ScrapeConfig,
-    protocols: Option<Vec<ScrapeProtocol>>,
+    protocols: Option<Vec<Protocol>>,
     fallback: String,
     native: Option<bool>,
     classic: Option<bool>,
@@ -245,7 +185,7 @@ impl Written {
         })?;
         fields.set("scrape_interval", &mut config.scrape_interval, context, duration)?;
         fields.set("scrape_timeout", &mut config.scrape_timeout, context, duration)?;
-        let protocols = fields.optional("scrape_protocols", context, ScrapeProtocol::read_list)?;
+        let protocols = fields.optional("scrape_protocols", context, read_protocols)?;
         let mut fallback = String::new();
         fields.set("fallback_scrape_protocol", &mut fallback, context, yaml::string)?;
         let native = fields.optional("scrape_native_histograms", context, yaml::boolean)?;
@@ -316,13 +256,13 @@ impl Written {
         config.scrape_protocols = match (self.protocols, &global.scrape_protocols) {
             (Some(own), _) => own,
             (None, Some(global)) => global.clone(),
-            (None, None) if config.scrape_native_histograms => ScrapeProtocol::PROTO_FIRST.to_vec(),
-            (None, None) => ScrapeProtocol::TEXT.to_vec(),
+            (None, None) if config.scrape_native_histograms => Protocol::DEFAULT_PROTO_FIRST.to_vec(),
+            (None, None) => Protocol::DEFAULT.to_vec(),
         };
-        ScrapeProtocol::check(&config.scrape_protocols)
+        check_protocols(&config.scrape_protocols)
             .map_err(|message| format!("{message} for scrape config with job name {job}"))?;
         if !self.fallback.is_empty() {
-            let parsed = ScrapeProtocol::parse(&self.fallback);
+            let parsed = parse_protocol(&self.fallback);
             config.fallback_scrape_protocol = Some(parsed.map_err(|message| {
                 format!("invalid fallback_scrape_protocol for scrape config with job name {job}: {message}")
             })?);
@@ -342,6 +282,14 @@ impl Written {
     }
 }
 
+/// What follows from the validation where nothing is said.
+fn inferred(validation: ValidationScheme) -> EscapingScheme {
+    match validation {
+        ValidationScheme::Utf8 => EscapingScheme::AllowUtf8,
+        ValidationScheme::Legacy => EscapingScheme::Underscores,
+    }
+}
+
 fn escaping(
     own_validation: Option<ValidationScheme>,
     validation: ValidationScheme,
@@ -356,14 +304,14 @@ fn escaping(
         )
     };
     let of_global = match global.metric_name_escaping_scheme.as_str() {
-        "" => EscapingScheme::inferred(global.metric_name_validation_scheme),
-        text => EscapingScheme::parse(text).ok_or_else(|| unknown("global", text))?,
+        "" => inferred(global.metric_name_validation_scheme),
+        text => EscapingScheme::from_name(text).ok_or_else(|| unknown("global", text))?,
     };
     // A job that only asks for legacy names does not inherit that UTF-8 is allowed.
     let scheme = match (written, own_validation) {
         ("", None) => of_global,
-        ("", Some(own)) => EscapingScheme::inferred(own),
-        (text, _) => EscapingScheme::parse(text).ok_or_else(|| unknown("scrape config", text))?,
+        ("", Some(own)) => inferred(own),
+        (text, _) => EscapingScheme::from_name(text).ok_or_else(|| unknown("scrape config", text))?,
     };
     if scheme == EscapingScheme::AllowUtf8 && validation != ValidationScheme::Utf8 {
         return Err("utf8 metric names requested but validation scheme is not set to UTF8".to_owned());
@@ -392,7 +340,7 @@ impl ScrapeConfig {
             params: Vec::new(),
             scrape_interval: Duration::ZERO,
             scrape_timeout: Duration::ZERO,
-            scrape_protocols: ScrapeProtocol::TEXT.to_vec(),
+            scrape_protocols: Protocol::DEFAULT.to_vec(),
             fallback_scrape_protocol: None,
             scrape_native_histograms: false,
             always_scrape_classic_histograms: false,
@@ -427,9 +375,9 @@ impl ScrapeConfig {
         block
             .duration("scrape_interval", self.scrape_interval)
             .duration("scrape_timeout", self.scrape_timeout);
-        block.list("scrape_protocols", &self.scrape_protocols, |protocol| Output::text(protocol.as_str()));
+        block.list("scrape_protocols", &self.scrape_protocols, |protocol| Output::text(protocol.name()));
         if let Some(fallback) = self.fallback_scrape_protocol {
-            block.text("fallback_scrape_protocol", fallback.as_str());
+            block.text("fallback_scrape_protocol", fallback.name());
         }
         block.always("scrape_native_histograms", Output::raw(self.scrape_native_histograms));
         block.always("always_scrape_classic_histograms", Output::raw(self.always_scrape_classic_histograms));
@@ -445,7 +393,7 @@ impl ScrapeConfig {
         block.float("native_histogram_min_bucket_factor", self.native_histogram_min_bucket_factor);
         block.number("keep_dropped_targets", self.limits.kept_dropped_targets);
         block.text("metric_name_validation_scheme", self.metric_name_validation_scheme.as_str());
-        block.text("metric_name_escaping_scheme", self.metric_name_escaping_scheme.as_str());
+        block.text("metric_name_escaping_scheme", self.metric_name_escaping_scheme.name());
         block.always("extra_scrape_metrics", Output::raw(self.extra_scrape_metrics));
         block.inline(self.client.print());
         block.list("relabel_configs", &self.relabel_configs, Rule::print);

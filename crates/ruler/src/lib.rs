@@ -29,7 +29,7 @@ mod view;
 pub use alert::{Alert, AlertState};
 pub use backend::{Backend, Newest, QueryError, Sample};
 pub use environment::Config;
-pub use files::{LoadError, expand_patterns};
+pub use files::LoadError;
 pub use notify::{Nobody, Notify, Outgoing};
 pub use rule::{Health, Status};
 pub use ruler::{Load, Ruler};

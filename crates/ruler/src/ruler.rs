@@ -24,7 +24,7 @@ use crate::view::GroupView;
 /// What a configuration says of rules.
 #[derive(Debug, Clone)]
 pub struct Load {
-    /// The rule files; see [`crate::expand_patterns`].
+    /// The rule files, patterns expanded.
     pub files: Vec<PathBuf>,
     /// How often groups are evaluated that do not say it themselves.
     pub interval: Duration,

@@ -1,14 +1,21 @@
 //! Running rules over labels.
 
 use md5::{Digest as _, Md5};
+use regex::Captures;
 
-use super::{Action, DEFAULT_REGEX, Rule, template};
+use super::{Action, Rule, template};
 
 /// Runs rules over labels, in order. `false` says that all is dropped; the labels are not to be used then.
 ///
 /// `labels` are names with values, each name once, in any order; a label that gets an empty value is removed.
 pub fn apply(rules: &[Rule], labels: &mut Vec<(String, String)>) -> bool {
     rules.iter().all(|rule| rule.apply(labels))
+}
+
+fn expand(template: &str, captures: &Captures<'_>) -> String {
+    let mut text = String::with_capacity(template.len());
+    model::regex::expand(template, captures, &mut text);
+    text
 }
 
 fn get<'l>(labels: &'l [(String, String)], name: &str) -> &'l str {
@@ -48,7 +55,7 @@ impl Rule {
             Action::LabelMap => {
                 for (name, value) in labels.clone() {
                     if let Some(captures) = self.regex.captures(&name) {
-                        let target = template::expand(&self.replacement, &captures);
+                        let target = expand(&self.replacement, &captures);
                         set(labels, &target, value);
                     }
                 }
@@ -63,16 +70,13 @@ impl Rule {
         let plain =
             !template::has_variables(&self.target_label) && !template::has_variables(&self.replacement);
         // Without an expression a rule that only adds or removes a label needs no match.
-        if plain
-            && source.is_empty()
-            && self.pattern.as_deref().is_none_or(|pattern| pattern == DEFAULT_REGEX)
-        {
+        if plain && source.is_empty() && self.pattern.is_none() {
             return set(labels, &self.target_label, self.replacement.clone());
         }
         let Some(captures) = self.regex.captures(source) else { return };
-        let target = template::expand(&self.target_label, &captures);
+        let target = expand(&self.target_label, &captures);
         if self.scheme.is_label_name(&target) {
-            set(labels, &target, template::expand(&self.replacement, &captures));
+            set(labels, &target, expand(&self.replacement, &captures));
         }
     }
 }

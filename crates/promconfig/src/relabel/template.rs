@@ -1,6 +1,4 @@
-//! `$1` and `${name}` in target labels and replacements, as Go's `regexp` expands them.
-
-use regex::Captures;
+//! Whether `$1` and `${name}` in a target label make a name.
 
 /// Whether groups may stand in a text.
 pub(super) fn has_variables(template: &str) -> bool {
@@ -52,24 +50,6 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.chars().all(is_name_character)
 }
 
-/// Puts the groups of a match in. A group that there is not, or that matched nothing, is empty.
-pub(super) fn expand(template: &str, captures: &Captures<'_>) -> String {
-    let mut expanded = String::with_capacity(template.len());
-    for piece in pieces(template) {
-        match piece {
-            Piece::Text(text) => expanded.push_str(text),
-            Piece::Group(name) => {
-                let group = match name.parse::<usize>() {
-                    Ok(number) if name.bytes().all(|byte| byte.is_ascii_digit()) => captures.get(number),
-                    _ => captures.name(name),
-                };
-                expanded.push_str(group.map_or("", |group| group.as_str()));
-            }
-        }
-    }
-    expanded
-}
-
 /// A legacy label name in which groups may stand: `${1}_total`, `$name`, `a$1`.
 pub(super) fn is_legacy_name(template: &str) -> bool {
     let mut first = true;
@@ -92,31 +72,6 @@ pub(super) fn is_legacy_name(template: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn expanded(template: &str) -> String {
-        let regex = regex::Regex::new("^(?P<first>a+)-(b*)$").unwrap();
-        expand(template, &regex.captures("aa-b").unwrap())
-    }
-
-    #[test]
-    fn groups_are_put_in() {
-        for (template, text) in [
-            ("$1", "aa"),
-            ("${1}x", "aax"),
-            ("$1x", ""),
-            ("$first-$2", "aa-b"),
-            ("${first}", "aa"),
-            ("$$1", "$1"),
-            ("$0", "aa-b"),
-            ("$9.", "."),
-            ("a$", "a$"),
-            ("${1", "${1"),
-            ("${a-b}", "${a-b}"),
-            ("", ""),
-        ] {
-            assert_eq!(expanded(template), text, "{template}");
-        }
-    }
 
     #[test]
     fn legacy_names_may_have_groups() {
