@@ -149,7 +149,7 @@ impl<'a> OpenMetricsParser<'a> {
 
     /// Since when the sample counts: the value of the next `_created` line of its family, if it has the same labels.
     pub(crate) fn start_ms(&mut self) -> i64 {
-        if !counts(self.kind) {
+        if !counts(self.kind) || self.scan().at < self.ahead.none_before {
             return 0;
         }
         self.find_places();
@@ -162,9 +162,6 @@ impl<'a> OpenMetricsParser<'a> {
             if created.line_start >= self.scan().at {
                 return 0;
             }
-        }
-        if self.scan().at < self.ahead.none_before {
-            return 0;
         }
         self.look_ahead();
         match &self.ahead.created {

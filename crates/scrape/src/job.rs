@@ -121,7 +121,7 @@ impl Job {
     }
 
     /// Whether samples of the two have the same series, so that what is known of a target's series still holds.
-    pub fn has_same_series(&self, other: &Self) -> bool {
+    pub(crate) fn has_same_series(&self, other: &Self) -> bool {
         let rules = |job: &Self| job.relabel.as_ref().map(|relabel| relabel.fingerprint());
         self.name == other.name
             && self.honor_labels == other.honor_labels

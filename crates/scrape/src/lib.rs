@@ -2,10 +2,28 @@
 //! staleness markers for what is gone, and `up` and the `scrape_*` series about the scrape itself.
 //!
 //! Begin with [`Job`], which says how the targets of one `scrape_configs` entry are read, and [`Target`], one address with
-//! its labels and its health.
+//! its labels and its health. A [`Pool`] runs a loop for each target of a job. A scrape takes its body through `client`;
+//! `read` makes samples of it, with the help of a `cache` of the series that the target had before and of `mutate`, which
+//! gives them the target's labels; `write` hands them to the store.
+//!
+//! Where targets come from is not decided here: a pool is given them, again and again.
+//!
+//! Bounds: a body has at most `body_size_limit` bytes after decompression, or [`MAX_BODY_BYTES`]; a scrape takes no longer
+//! than its timeout; samples, labels, buckets and targets have the limits of the job.
 
+mod cache;
+mod client;
 mod job;
+mod meters;
+mod mutate;
+mod pool;
+mod read;
+mod scrape;
 mod target;
+mod write;
 
+pub use client::{Dial, MAX_BODY_BYTES};
 pub use job::{Job, LabelLimits, Relabel};
+pub use meters::Meters;
+pub use pool::{Dropped, Environment, Pool};
 pub use target::{Address, Health, Status, Target};

@@ -188,7 +188,7 @@ impl Target {
     }
 
     /// A label that says yes or no, or else what the job says.
-    pub fn flag(&self, label: &str, job: bool) -> bool {
+    pub(crate) fn flag(&self, label: &str, job: bool) -> bool {
         match self.all_labels.get(label) {
             "1" | "t" | "T" | "TRUE" | "true" | "True" => true,
             "0" | "f" | "F" | "FALSE" | "false" | "False" => false,
@@ -197,27 +197,27 @@ impl Target {
     }
 
     /// Why its own interval or timeout cannot be used; such a target is not read.
-    pub fn interval_error(&self) -> Option<&str> {
+    pub(crate) fn interval_error(&self) -> Option<&str> {
         self.interval_error.as_deref()
     }
 
     /// Says what became of a scrape.
-    pub fn report(&self, status: Status) {
+    pub(crate) fn report(&self, status: Status) {
         *self.status.lock() = status;
     }
 
     /// Labels before relabelling that a later discovery gave.
-    pub fn set_discovered(&self, discovered: Labels) {
+    pub(crate) fn set_discovered(&self, discovered: Labels) {
         *self.discovered.lock() = discovered;
     }
 
     /// Changes what is known of its metric families.
-    pub fn with_metadata<T>(&self, change: impl FnOnce(&mut BTreeMap<String, Metadata>) -> T) -> T {
+    pub(crate) fn with_metadata<T>(&self, change: impl FnOnce(&mut BTreeMap<String, Metadata>) -> T) -> T {
         change(&mut self.metadata.lock())
     }
 
     /// Tells targets apart: all labels and the URL.
-    pub fn hash(&self) -> u64 {
+    pub(crate) fn hash(&self) -> u64 {
         let mut hasher = foldhash::quality::FixedState::with_seed(HASH_SEED).build_hasher();
         self.all_labels.hash(&mut hasher);
         self.address.hash(&mut hasher);
