@@ -190,12 +190,11 @@ pub(crate) fn while_parsing(scan: &Scan<'_>, cause: &str, line_start: usize) -> 
 /// `key` is the text of a series as [`crate::Parser::sample`] gave it. It ends with its closing brace, so that the same
 /// bytes are read as the same series; or it is a name alone, behind which a single blank and the value have to follow.
 pub(crate) fn begins_with(scan: &Scan<'_>, key: &[u8]) -> bool {
-    if scan.state != State::Init || key.is_empty() || !scan.body[scan.at..].starts_with(key) {
+    if scan.state != State::Init || key.is_empty() {
         return false;
     }
-    let behind = &scan.body[scan.at + key.len()..];
-    let value_follows = matches!(behind, [b' ', next, ..] if !matches!(next, b' ' | b'\t' | b'{'));
-    value_follows && (key[0] != b'#')
+    let behind = scan.body.get(scan.at..).and_then(|rest| rest.strip_prefix(key));
+    matches!(behind, Some([b' ', next, ..]) if !matches!(next, b' ' | b'\t' | b'{'))
 }
 
 #[cfg(test)]

@@ -265,3 +265,25 @@ fn lines_are_counted() {
     };
     assert_eq!(error.line, 3);
 }
+
+#[test]
+fn a_series_that_is_expected_is_read_as_any_other() {
+    let body = b"a{x=\"1\"} 1\nab 2\na{x=\"1\"}  3\na {y=\"2\"} 4\na 5";
+    let read = |key: &[u8]| {
+        let mut parser = Parser::of(body, MediaType::Text, &Options::default());
+        let mut found = Vec::new();
+        while let Some(event) = parser.next_expecting(key).unwrap() {
+            assert_eq!(event, Event::Float);
+            let mut labels = Vec::new();
+            parser.labels(&mut labels).unwrap();
+            let sample = parser.sample();
+            found.push((sample.key.to_vec(), sample.value.to_bits(), labels));
+        }
+        found
+    };
+    let plain = read(b"");
+    assert_eq!(plain.len(), 5);
+    for key in [&b"a{x=\"1\"}"[..], b"a", b"ab", b"a {y=\"2\"}", b"b", b"a 5", body] {
+        assert_eq!(read(key), plain, "{:?}", String::from_utf8_lossy(key));
+    }
+}

@@ -133,16 +133,15 @@ impl Cache {
     /// The series that the last scrape had and this one has not, under any text.
     pub(crate) fn gone(&self) -> Vec<&Labels> {
         let gone = |entry: &&Entry| entry.tracked != 0 && entry.tracked + 1 == self.scrape;
-        let gone: Vec<_> = self.entries.iter().filter(gone).filter_map(|entry| entry.labels.as_ref()).collect();
+        let gone: Vec<_> =
+            self.entries.iter().filter(gone).filter_map(|entry| entry.labels.as_ref()).collect();
         if gone.is_empty() {
             return gone;
         }
         let here = self.entries.iter().filter(|entry| entry.tracked == self.scrape);
         let here: HashSet<_> = here.filter_map(|entry| entry.labels.as_ref().map(Labels::key)).collect();
         let mut named = HashSet::new();
-        gone.into_iter()
-            .filter(|labels| !here.contains(labels.key()) && named.insert(labels.key()))
-            .collect()
+        gone.into_iter().filter(|labels| !here.contains(labels.key()) && named.insert(labels.key())).collect()
     }
 
     /// Ends a scrape. What a good one did not have is forgotten; after a failed one only if there is too much of it.
@@ -198,8 +197,8 @@ fn hash_of(hasher: &foldhash::fast::RandomState, key: &[u8]) -> u64 {
 mod tests {
     use super::*;
 
-    fn labels(name: &str) -> Option<Labels> {
-        Some([("__name__", name)].into_iter().collect())
+    fn labels(name: &str) -> Labels {
+        [("__name__", name)].into_iter().collect()
     }
 
     /// One scrape with these keys, each meaning the series of its first letter.
@@ -209,7 +208,7 @@ mod tests {
             let (expected, _) = cache.expected();
             let slot = cache
                 .find(key.as_bytes(), expected)
-                .unwrap_or_else(|| cache.add(key.as_bytes(), labels(&key[..1])));
+                .unwrap_or_else(|| cache.add(key.as_bytes(), Some(labels(&key[..1]))));
             cache.see(slot);
             cache.track(slot);
         }
@@ -248,7 +247,7 @@ mod tests {
         let mut cache = Cache::default();
         for key in 0..=SPARE {
             cache.begin(MediaType::Text);
-            let slot = cache.add(format!("key {key}").as_bytes(), labels("a"));
+            let slot = cache.add(format!("key {key}").as_bytes(), Some(labels("a")));
             cache.see(slot);
             cache.end(false);
         }

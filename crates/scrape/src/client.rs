@@ -70,9 +70,10 @@ impl Client {
             (USER_AGENT, user_agent),
             (HeaderName::from_static("x-prometheus-scrape-timeout-seconds"), timeout.as_str()),
         ];
-        let configured = job.headers.iter().filter_map(|(name, value)| {
-            Some((HeaderName::try_from(name.as_str()).ok()?, value.as_str()))
-        });
+        let configured = job
+            .headers
+            .iter()
+            .filter_map(|(name, value)| Some((HeaderName::try_from(name.as_str()).ok()?, value.as_str())));
         for (name, value) in own.into_iter().chain(configured) {
             // What is no header value was refused with the configuration.
             if let Ok(value) = HeaderValue::from_str(value) {
@@ -138,24 +139,21 @@ impl Client {
         }
         let mut decoder = MultiGzDecoder::new(limited);
         let mut any = false;
-        let mut result = Ok(());
         while let Some(part) = next_part(&mut response).await? {
             any = any || !part.is_empty();
-            result = decoder.write_all(&part);
-            if result.is_err() {
-                break;
+            if decoder.write_all(&part).is_err() {
+                let limited = decoder.get_ref();
+                return Err(match (limited.exceeded, limited.left < self.limit) {
+                    (true, _) => FetchError::BodySize,
+                    (false, false) => FetchError::Other("gzip: invalid header".to_owned()),
+                    (false, true) => FetchError::Other("flate: corrupt input".to_owned()),
+                });
             }
         }
-        if result.is_ok() {
-            result = if any { decoder.try_finish() } else { Err(std::io::ErrorKind::UnexpectedEof.into()) };
-        }
-        match result {
-            Ok(()) => Ok(content_type),
+        match decoder.try_finish() {
+            Ok(()) if any => Ok(content_type),
             Err(_) if decoder.get_ref().exceeded => Err(FetchError::BodySize),
-            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                Err(FetchError::Other(if any { "unexpected EOF" } else { "EOF" }.to_owned()))
-            }
-            Err(_) => Err(FetchError::Other("gzip: invalid header".to_owned())),
+            _ => Err(FetchError::Other(if any { "unexpected EOF" } else { "EOF" }.to_owned())),
         }
     }
 

@@ -1,9 +1,7 @@
 //! What scraping says of itself, by Prometheus' names.
 
 use prometheus::core::Collector;
-use prometheus::{
-    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
-};
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
 
 /// Counters of all pools.
 #[derive(Debug, Clone)]
@@ -29,7 +27,8 @@ impl Meters {
     /// Registers them.
     pub fn new(registry: &Registry) -> prometheus::Result<Self> {
         let counter = |name: &str, help: &str| register(registry, IntCounter::new(name, help)?);
-        let by_pool = |name: &str, help: &str| Ok::<_, prometheus::Error>((Opts::new(name, help), ["scrape_job"]));
+        let by_pool =
+            |name: &str, help: &str| Ok::<_, prometheus::Error>((Opts::new(name, help), ["scrape_job"]));
         let counters = |name, help| {
             let (opts, labels) = by_pool(name, help)?;
             register(registry, IntCounterVec::new(opts, &labels)?)

@@ -54,8 +54,8 @@ pub(crate) fn series_labels(
     if metric.is_empty() {
         return Err(LabelError::Invalid("missing metric name (__name__ label)".to_owned()));
     }
-    if !job.utf8_names && !(is_classic(metric, true) && labels.iter().all(|(name, _)| is_classic(name, false)))
-    {
+    let classic = || is_classic(metric, true) && labels.iter().all(|(name, _)| is_classic(name, false));
+    if !(job.utf8_names || classic()) {
         return Err(LabelError::Invalid(format!("invalid metric name or label names: {labels}")));
     }
     check_limits(&labels, metric, job.label_limits).map_err(LabelError::Limit)?;
@@ -143,7 +143,9 @@ fn check_limits(labels: &Labels, metric: &str, limits: LabelLimits) -> Result<()
 mod tests {
     use super::*;
 
-    fn mutate(raw: &[(&str, &str)], target: &[(&str, &str)], job: &Job) -> String {
+    type Pairs<'a> = &'a [(&'a str, &'a str)];
+
+    fn mutate(raw: Pairs<'_>, target: Pairs<'_>, job: &Job) -> String {
         let mut raw = raw.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let target = target.iter().copied().collect();
         match series_labels(&mut raw, &target, job) {
@@ -156,7 +158,7 @@ mod tests {
     #[test]
     fn the_targets_labels_win() {
         let job = Job::new("j");
-        let cases: [(&[(&str, &str)], &[(&str, &str)], &str); 4] = [
+        let cases: [(Pairs<'_>, Pairs<'_>, &str); 4] = [
             (&[("__name__", "m"), ("n", "1")], &[("n", "2")], r#"{__name__="m", exported_n="1", n="2"}"#),
             (
                 &[("__name__", "m"), ("foo", "1"), ("exported_foo", "2")],
@@ -164,7 +166,11 @@ mod tests {
                 r#"{__name__="m", exported_exported_exported_foo="2", exported_exported_foo="1", exported_foo="4", foo="3"}"#,
             ),
             (&[("__name__", "m"), ("n", "")], &[("n", "2")], r#"{__name__="m", n="2"}"#),
-            (&[("__name__", "m"), ("n", "1"), ("n", "2")], &[], "label name \"n\" is not unique: invalid sample"),
+            (
+                &[("__name__", "m"), ("n", "1"), ("n", "2")],
+                &[],
+                "label name \"n\" is not unique: invalid sample",
+            ),
         ];
         for (raw, target, expected) in cases {
             assert_eq!(mutate(raw, target, &job), expected);
@@ -185,7 +191,7 @@ mod tests {
     fn limits_and_names() {
         let limits = LabelLimits { count: 2, name_length: 8, value_length: 3 };
         let job = Job { label_limits: limits, utf8_names: false, ..Job::new("j") };
-        let cases: [(&[(&str, &str)], &str); 5] = [
+        let cases: [(Pairs<'_>, &str); 5] = [
             (
                 &[("__name__", "m"), ("a", "1"), ("b", "2")],
                 "label_limit exceeded (metric: m, number of labels: 3, limit: 2)",

@@ -111,7 +111,7 @@ impl Pool {
         state.http = client::connections(&job)?;
         state.job = job;
         let running = std::mem::take(&mut state.loops);
-        for (_, running) in &running {
+        for running in running.values() {
             running.hands_over.store(keeps_caches, Ordering::SeqCst);
             running.stop.cancel();
         }
@@ -196,8 +196,8 @@ impl Pool {
         if exceeded {
             meters.exceeded_target_limit.inc();
         }
-        *self.forced.lock() = exceeded
-            .then(|| format!("target_limit exceeded (number of targets: {count}, limit: {limit})"));
+        *self.forced.lock() =
+            exceeded.then(|| format!("target_limit exceeded (number of targets: {count}, limit: {limit})"));
     }
 
     fn start(&self, state: &State, target: Arc<Target>, cache: Cache) -> Running {

@@ -157,9 +157,7 @@ impl Reader {
                 None => return Ok(()),
                 Some(Event::Comment(_)) => continue,
                 Some(Event::Type { family, kind }) => {
-                    self.families.set(family, |metadata| {
-                        std::mem::replace(&mut metadata.kind, kind) != kind
-                    });
+                    self.families.set(family, |metadata| std::mem::replace(&mut metadata.kind, kind) != kind);
                     continue;
                 }
                 Some(Event::Help { family, text }) => {
@@ -195,16 +193,14 @@ impl Reader {
                 reading.error.get_or_insert(ReadError::SampleLimit);
                 continue;
             }
-            let histogram = match is_histogram.then(|| parser.histogram()).flatten() {
-                None => None,
-                Some(histogram) => match self.fit(histogram)? {
-                    Some(histogram) => Some(Arc::new(histogram)),
-                    None => {
-                        reading.error.get_or_insert(ReadError::BucketLimit);
-                        continue;
-                    }
-                },
-            };
+            let mut histogram = None;
+            if let Some(found) = is_histogram.then(|| parser.histogram()).flatten() {
+                let Some(fitting) = self.fit(found)? else {
+                    reading.error.get_or_insert(ReadError::BucketLimit);
+                    continue;
+                };
+                histogram = Some(Arc::new(fitting));
+            }
             let start_ms = parser.start_ms();
             let time = own_time.unwrap_or(time_ms);
             let exemplars = exemplars(&mut parser, time);
@@ -218,7 +214,15 @@ impl Reader {
             if histogram.is_none() && exemplars.is_empty() && family.is_none() {
                 reading.floats.push(FloatRead { slot, time_ms: time, start_ms, value });
             } else {
-                reading.rich.push(RichRead { slot, time_ms: time, start_ms, value, histogram, exemplars, family });
+                reading.rich.push(RichRead {
+                    slot,
+                    time_ms: time,
+                    start_ms,
+                    value,
+                    histogram,
+                    exemplars,
+                    family,
+                });
             }
         }
     }
@@ -267,9 +271,8 @@ fn exemplars(parser: &mut Parser<'_>, time_ms: i64) -> Vec<Exemplar> {
         let labels = Labels::new(raw.labels);
         exemplars.push(Exemplar { labels, value: raw.value, time_ms: raw.time_ms.unwrap_or(time_ms) });
     }
-    exemplars.sort_by(|left, right| {
-        left.time_ms.cmp(&right.time_ms).then(left.value.total_cmp(&right.value))
-    });
+    exemplars
+        .sort_by(|left, right| left.time_ms.cmp(&right.time_ms).then(left.value.total_cmp(&right.value)));
     exemplars
 }
 

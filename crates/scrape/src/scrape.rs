@@ -72,19 +72,18 @@ impl Scraper {
     pub(crate) async fn scrape(mut self: Box<Self>, time_ns: u64, forced: Option<String>) -> Box<Self> {
         let began = Instant::now();
         self.body.clear();
-        let fetched = match forced {
-            Some(error) => Err(FetchError::Other(error)),
-            None => {
-                let mut body = std::mem::take(&mut self.body);
-                let fetched = self.client.fetch(&mut body).await;
-                self.body = body;
-                fetched
-            }
+        let fetched = if let Some(error) = forced {
+            Err(FetchError::Other(error))
+        } else {
+            let mut body = std::mem::take(&mut self.body);
+            let fetched = self.client.fetch(&mut body).await;
+            self.body = body;
+            fetched
         };
         let target = Arc::clone(&self.target);
         let time = Status { last_scrape_ns: time_ns, ..Status::default() };
         // Reading and writing take longer than an async task may.
-        match tokio::task::spawn_blocking(move || self.keep(fetched, began, time)).await {
+        match tokio::task::spawn_blocking(move || self.keep(&fetched, began, time)).await {
             Ok(scraper) => scraper,
             Err(error) => {
                 let message = format!("reading what {} said failed: {error}", target.address());
@@ -94,13 +93,13 @@ impl Scraper {
     }
 
     /// Reads, writes and reports.
-    fn keep(mut self: Box<Self>, fetched: Fetched, began: Instant, mut status: Status) -> Box<Self> {
+    fn keep(mut self: Box<Self>, fetched: &Fetched, began: Instant, mut status: Status) -> Box<Self> {
         let time_ns = status.last_scrape_ns;
         let time_ms = (time_ns / 1_000_000) as i64;
         let mut bytes = 0.0;
         let mut error = None;
         let mut reading = Reading::default();
-        match &fetched {
+        match fetched {
             Ok(content_type) if !self.body.is_empty() => {
                 bytes = self.body.len() as f64;
                 let body = std::mem::take(&mut self.body);

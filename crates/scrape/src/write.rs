@@ -49,7 +49,11 @@ pub(crate) fn write(store: &Tsdb, reading: &mut Reading, cache: &Cache) -> Resul
 }
 
 /// Writes values of series about the scrape, new or not.
-pub(crate) fn write_report(store: &Tsdb, values: &[(Labels, f64)], time_ms: i64) -> Result<Refused, tsdb::Error> {
+pub(crate) fn write_report(
+    store: &Tsdb,
+    values: &[(Labels, f64)],
+    time_ms: i64,
+) -> Result<Refused, tsdb::Error> {
     let left = append_values(store, values, time_ms)?;
     let mut batch = Batch::default();
     for (labels, value) in left.into_iter().map(|index| &values[index]) {
