@@ -3,6 +3,7 @@
 
 mod duration;
 mod lower;
+mod totals;
 
 use model::Matcher;
 
@@ -55,6 +56,8 @@ pub(crate) struct Selector {
     pub(crate) moved: Moved,
     /// `anchored` or `smoothed`.
     pub(crate) extension: Option<Extension>,
+    /// Whether counts and sums of histograms are enough, without their buckets.
+    pub(crate) only_totals: bool,
 }
 
 /// How the time that is looked at differs from the evaluation's.

@@ -10,7 +10,8 @@ use super::value::Series;
 use crate::ast::Extension;
 use crate::error::Span;
 use crate::storage::{FloatPoint, HistogramPoint, MsRange};
-use model::sample::STALE_NAN_BITS;
+use model::Histogram;
+use model::sample::{ResetHint, STALE_NAN_BITS};
 
 /// Samples of a series, read from a store into columns that are used again for the next series.
 #[derive(Debug, Default)]
@@ -24,6 +25,37 @@ impl Columns {
         self.floats.clear();
         self.histograms.clear();
     }
+
+    /// Keeps counts and sums of histograms alone. What is known of a reset is found out before, as nobody can
+    /// afterwards.
+    pub(super) fn leave_out_buckets(&mut self) {
+        let mut previous: Option<Arc<Histogram>> = None;
+        for point in &mut self.histograms {
+            let histogram = &point.histogram;
+            let is_stale = is_stale(histogram.sum);
+            let reset_hint = match (histogram.reset_hint, &previous) {
+                (ResetHint::Unknown, Some(previous)) if !is_stale => {
+                    if histogram.detect_reset(previous) {
+                        ResetHint::Reset
+                    } else {
+                        ResetHint::NotReset
+                    }
+                }
+                (known, _) => known,
+            };
+            let totals = Histogram {
+                schema: histogram.schema,
+                count: histogram.count,
+                sum: histogram.sum,
+                reset_hint,
+                ..Histogram::default()
+            };
+            let whole = std::mem::replace(&mut point.histogram, Arc::new(totals));
+            if !is_stale {
+                previous = Some(whole);
+            }
+        }
+    }
 }
 
 /// What is taken of a sample.
@@ -35,7 +67,7 @@ pub(crate) enum Taken {
     Time,
     /// The same, of what has to be a float: of an info series.
     InfoTime,
-    /// Since when it counts, in seconds; nothing where that is not known.
+    /// Since when it counts, in seconds; 0 where that is not known.
     StartTime,
 }
 
@@ -78,6 +110,9 @@ impl Evaluator<'_> {
             self.check_stop()?;
             columns.clear();
             one.read(&mut columns.floats, &mut columns.histograms);
+            if selector.only_totals {
+                columns.leave_out_buckets();
+            }
             let mut series = Series::default();
             let mut cursor = Cursor::new(&columns);
             for (step, time_ms) in steps.times().enumerate() {
@@ -126,9 +161,7 @@ impl Evaluator<'_> {
                 return Err(Error::Execution("info sample should be float".to_owned()));
             }
             (Taken::StartTime, found) => {
-                if found.start_ms() != 0 {
-                    series.floats.push((time_ms, found.start_ms() as f64 / 1000.0));
-                }
+                series.floats.push((time_ms, found.start_ms() as f64 / 1000.0));
             }
         }
         Ok(())

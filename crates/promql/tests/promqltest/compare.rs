@@ -64,10 +64,8 @@ pub(crate) fn vector(
 
 /// Whether series are in the order of their labels.
 pub(crate) fn sorted(series: &[SeriesPoints]) -> Result<(), String> {
-    match series.is_sorted_by(|left, right| left.labels <= right.labels) {
-        true => Ok(()),
-        false => Err("the series are not sorted".to_owned()),
-    }
+    let is_sorted = series.is_sorted_by(|left, right| left.labels <= right.labels);
+    if is_sorted { Ok(()) } else { Err("the series are not sorted".to_owned()) }
 }
 
 fn matrix(expected: &[(Labels, Vec<Point>)], found: &[SeriesPoints], steps: Steps) -> Result<(), String> {

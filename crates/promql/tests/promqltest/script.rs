@@ -22,9 +22,12 @@ pub(crate) struct Load {
     pub(crate) step_ms: i64,
     /// Whether classic histograms are added as native ones as well.
     pub(crate) with_nhcb: bool,
-    /// Each series once, with a point and its start time relative to it for each step.
-    pub(crate) series: Vec<(Labels, Vec<(Point, Option<i64>)>)>,
+    /// Each series once, with a point for each step.
+    pub(crate) series: Vec<(Labels, Vec<Started>)>,
 }
+
+/// A point with its start time relative to it, in milliseconds.
+pub(crate) type Started = (Point, Option<i64>);
 
 /// A query with what it should answer.
 pub(crate) struct Eval {

@@ -87,6 +87,9 @@ impl Evaluator<'_> {
                     self.check_stop()?;
                     work.columns.clear();
                     one.read(&mut work.columns.floats, &mut work.columns.histograms);
+                    if selector.only_totals {
+                        work.columns.leave_out_buckets();
+                    }
                     self.slide(&mut work, range, &mut scalars, &one.labels().clone(), false)?;
                 }
             }

@@ -138,7 +138,7 @@ fn find<'a>(
             matchers.push(matcher.map_err(|error| Error::Execution(error.to_string()))?);
         }
     }
-    let selector = Selector { matchers, moved, extension: None };
+    let selector = Selector { matchers, moved, extension: None, only_totals: true };
     let mut found = evaluator.newest(&selector, Taken::InfoTime)?;
     found.retain(|info| {
         let mut all = IDENTIFYING.iter().zip(&values);

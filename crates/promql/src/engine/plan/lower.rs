@@ -1,7 +1,7 @@
 //! From what is written to what is evaluated, as Prometheus prepares a query.
 
 use super::duration::milliseconds;
-use super::{Aggregate, Binary, Call, Kind, Moved, Node, Selector, Subquery};
+use super::{Aggregate, Binary, Call, Kind, Moved, Node, Selector, Subquery, totals};
 use crate::ast::{self, At, DurationExpr, Expr};
 use crate::engine::Error;
 use crate::engine::steps::Steps;
@@ -23,7 +23,9 @@ const TIMELY: [&str; 11] = [
 
 /// An expression of a query over some steps.
 pub(in crate::engine) fn lower(expr: &Expr, query: Steps) -> Result<Node, Error> {
-    Ok(Lower { query }.expr(expr)?.marked())
+    let mut node = Lower { query }.expr(expr)?.marked();
+    totals::mark(&mut node);
+    Ok(node)
 }
 
 struct Lower {
@@ -158,6 +160,7 @@ impl Lower {
             matchers: vector.matchers.clone(),
             moved: self.moved(vector.offset_ms, vector.offset_expr.as_ref(), vector.at)?,
             extension: vector.extension,
+            only_totals: false,
         })
     }
 
