@@ -12,10 +12,10 @@ pub mod pool;
 pub mod prometheus;
 pub mod tempo;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use logstore::LogStore;
-use model::Clock;
+use model::{Clock, Labels};
 use ruler::Ruler;
 use ruler::notifier::Notifier;
 use tracestore::TraceStore;
@@ -53,6 +53,31 @@ pub struct Context {
     pub started_ns: u64,
     /// Where the web UI answers, such as `http://127.0.0.1:3000`, without a slash at the end; `None` where there is none.
     pub ui_url: Option<String>,
+    /// What Prometheus' configuration says is added to series that leave for elsewhere.
+    pub external_labels: ExternalLabels,
     /// Whether Prometheus' routes that delete and copy what is kept answer.
     pub admin_api: bool,
+}
+
+impl Context {
+    /// Labels of the server as they are now.
+    pub(crate) fn external_labels(&self) -> Labels {
+        self.external_labels.get()
+    }
+}
+
+/// The `external_labels` of the configuration, which a reload changes for all who hold them.
+#[derive(Debug, Clone, Default)]
+pub struct ExternalLabels(Arc<RwLock<Labels>>);
+
+impl ExternalLabels {
+    /// What they are now.
+    pub fn get(&self) -> Labels {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes them.
+    pub fn set(&self, labels: Labels) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = labels;
+    }
 }

@@ -10,11 +10,13 @@
 mod admin;
 mod answer;
 mod escape;
+mod federate;
 mod flags;
 mod json;
 mod labels;
 mod params;
 mod query;
+mod read;
 mod rules;
 mod self_metrics;
 mod status;
@@ -84,7 +86,7 @@ fn api() -> Router<Context> {
         .route(&admin("delete_series"), read(post(admin::delete_series).put(admin::delete_series)))
         .route(&admin("clean_tombstones"), read(post(admin::clean_tombstones).put(admin::clean_tombstones)))
         .route(&admin("snapshot"), read(post(admin::snapshot).put(admin::snapshot)));
-    router.route("/api/v1/read", post(not_yet)).layer(middleware::from_fn(cross_origin))
+    router.route("/api/v1/read", post(read::read)).layer(middleware::from_fn(cross_origin))
 }
 
 fn pages() -> Router<Context> {
@@ -94,7 +96,7 @@ fn pages() -> Router<Context> {
         .route("/-/reload", get(only_post_or_put).post(lifecycle_disabled).put(lifecycle_disabled))
         .route("/-/quit", get(only_post_or_put).post(lifecycle_disabled).put(lifecycle_disabled))
         .route("/version", get(status::version))
-        .route("/federate", get(not_yet))
+        .route("/federate", get(federate::federate))
         .route("/metrics", get(observe::metrics_handler))
         .route("/", get(to_ui))
         .route("/graph", get(to_ui))

@@ -66,6 +66,7 @@ impl Stack {
             started_ns,
             ui_url: None,
             rules: None,
+            external_labels: api::ExternalLabels::default(),
             admin_api: config.admin_api,
         };
         let generator = Arc::new(start_generator(&config, &context)?);

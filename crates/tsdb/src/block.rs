@@ -28,6 +28,7 @@ use promql::storage::MsRange;
 use ulid::Ulid;
 
 pub(crate) use compact::{compact, plan, ranges};
+pub use crc::crc32c;
 pub(crate) use directory::{Directory, Ids, sort as directory_sort};
 pub(crate) use mapping::Mapping;
 pub(crate) use meta::Meta;

@@ -12,6 +12,7 @@ mod checkpoint;
 mod chunk;
 mod codec;
 mod delete;
+mod encoded;
 mod exemplars;
 mod floats;
 mod head;
@@ -44,6 +45,8 @@ use maintenance::Keeper;
 use plan::{Bounds, Plan};
 use record::Record;
 
+pub use block::crc32c;
+pub use encoded::EncodedChunk;
 pub use floats::{FloatSample, FloatSeries, FloatsAppended};
 pub use select::{IndexStats, SelectedSeries};
 pub use whole::Undone;

@@ -31,6 +31,11 @@ impl SelectedSeries {
         (self.deleted.is_empty() && self.chunks.iter().any(at_an_end)) || self.points().next().is_some()
     }
 
+    /// Its chunks, what was deleted from them, and the range that was selected.
+    pub(crate) fn parts(&self) -> (&[Chunk], &Intervals, MsRange) {
+        (&self.chunks, &self.deleted, self.range)
+    }
+
     fn kept(&self, time_ms: i64) -> bool {
         self.deleted.is_empty() || !self.deleted.contains(time_ms)
     }

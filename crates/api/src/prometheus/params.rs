@@ -119,12 +119,16 @@ impl Params {
         self.all("match[]").next().is_some()
     }
 
-    /// The selectors of `match[]`; the error says what is wrong with the first that cannot be used.
+    /// The selectors of `match[]`, whatever they match; the error says what is wrong with the first that cannot be used.
+    pub(super) fn selectors(&self) -> Result<Vec<Vec<Matcher>>, String> {
+        self.all("match[]")
+            .map(|text| promql::parse_selector(text).map_err(|error| error.to_string()))
+            .collect()
+    }
+
+    /// The selectors of `match[]` that match something; the error says what is wrong with the first that cannot be used.
     pub(super) fn matches(&self) -> Result<Vec<Vec<Matcher>>, String> {
-        let mut sets = Vec::new();
-        for text in self.all("match[]") {
-            sets.push(promql::parse_selector(text).map_err(|error| error.to_string())?);
-        }
+        let sets = self.selectors()?;
         if sets.iter().any(|set| set.iter().all(Matcher::matches_empty)) {
             return Err("match[] must contain at least one non-empty matcher".to_owned());
         }

@@ -32,8 +32,8 @@ const fn tables() -> [[u32; 256]; 8] {
     tables
 }
 
-/// The checksum of bytes.
-pub(crate) fn crc32c(bytes: &[u8]) -> u32 {
+/// CRC-32C of bytes: the checksum of Prometheus' blocks, and of the frames of its remote read.
+pub fn crc32c(bytes: &[u8]) -> u32 {
     extend(0, bytes)
 }
 
