@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use exposition::EscapingScheme;
 use model::Histogram;
+use model::number::General;
 
 use super::names::{escape, is_legacy};
 use super::{Family, Kind, Metric, Value, cumulative};
-use crate::go::format_g;
 
 /// Writes a family.
 pub(super) fn write(out: &mut String, family: &Family<'_>, escaping: EscapingScheme) {
@@ -57,7 +57,7 @@ fn sample(
     bound: Option<f64>,
     number: f64,
 ) {
-    let bound = bound.map(format_g);
+    let bound = bound.map(|bound| General(bound).to_string());
     let mut labels: Vec<(std::borrow::Cow<'_, str>, &str)> =
         metric.labels.iter().map(|(name, value)| (escape(name, escaping), *value)).collect();
     labels.extend(bound.as_deref().map(|bound| ("le".into(), bound)));
@@ -81,7 +81,7 @@ fn sample(
         }
         out.push('}');
     }
-    _ = writeln!(out, " {} {}", format_g(number), metric.time_ms);
+    _ = writeln!(out, " {} {}", General(number), metric.time_ms);
 }
 
 /// A histogram with custom bounds, as the classic one that it was made from.
