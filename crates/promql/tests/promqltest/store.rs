@@ -108,6 +108,8 @@ fn collect(classic: &mut BTreeMap<(Labels, i64), Classic>, labels: &Labels, time
 impl Classic {
     fn into_histogram(mut self) -> Result<Histogram, String> {
         self.buckets.sort_by(|(left, _), (right, _)| left.total_cmp(right));
+        // One bound written in two ways is one bucket, as it came first.
+        self.buckets.dedup_by(|(later, _), (first, _)| later == first);
         let highest = self.buckets.last().copied();
         let count = self.count.or(highest.map(|(_, count)| count)).unwrap_or_default();
         if highest.is_none_or(|(bound, _)| bound != f64::INFINITY) {

@@ -84,11 +84,8 @@ impl Work<'_> {
     /// All steps of the series of one group.
     fn group(&mut self, many: &[usize], one: &[usize]) -> Result<(), Error> {
         let matching = &self.binary.matching;
-        let (fill_one, fill_many) = if self.is_swapped {
-            (matching.fill_left, matching.fill_right)
-        } else {
-            (matching.fill_right, matching.fill_left)
-        };
+        // For `group_right` Prometheus swaps the sides and not what fills them: its left is always the side with many.
+        let (fill_one, fill_many) = (matching.fill_right, matching.fill_left);
         if (many.is_empty() && fill_many.is_none()) || (one.is_empty() && fill_one.is_none()) {
             // Nothing can match, but the side with one still has to be one.
             return self.slots(one).map(|_| ());
