@@ -80,8 +80,10 @@ pub struct NumberLiteral {
 /// A text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StringLiteral {
-    /// What it says, escapes resolved.
+    /// What it says, escapes resolved; what is not UTF-8 is a replacement character.
     pub value: String,
+    /// Where that is not all that it says: its bytes, quoted with Go's escapes.
+    pub bytes: Option<String>,
     /// Where it stands.
     pub span: Span,
 }

@@ -8,7 +8,8 @@ use model::labels::{METRIC_NAME, Quoted};
 use model::number::Fixed;
 
 use crate::ast::{
-    Aggregate, At, Binary, Cardinality, DurationExpr, Expr, Matching, NumberLiteral, Subquery, VectorSelector,
+    Aggregate, At, Binary, Cardinality, DurationExpr, Expr, Matching, NumberLiteral, StringLiteral, Subquery,
+    VectorSelector,
 };
 use crate::duration::format_duration;
 
@@ -16,6 +17,7 @@ impl Display for Expr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Number(number) => number.fmt(f),
+            Self::String(StringLiteral { bytes: Some(bytes), .. }) => f.write_str(bytes),
             Self::String(text) => quoted(&text.value, f),
             Self::Vector(vector) => {
                 selector(vector, f)?;

@@ -1,11 +1,39 @@
 //! Quoted texts and written numbers.
 
+use std::borrow::Cow;
+
+use model::labels::Quoted;
+
 /// The text between the quotes, escapes read. The lexer has checked it, so nothing can be wrong; bytes that are not
 /// UTF-8 together become replacement characters.
 pub(crate) fn unquote(literal: &str) -> String {
+    unquote_bytes(literal).0
+}
+
+/// The same, and the bytes in quotes with Go's escapes where they are not UTF-8.
+pub(crate) fn unquote_bytes(literal: &str) -> (String, Option<String>) {
+    let bytes = bytes_of(literal);
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => (text.to_owned(), None),
+        Err(_) => (String::from_utf8_lossy(&bytes).into_owned(), Some(quoted(&bytes))),
+    }
+}
+
+fn quoted(bytes: &[u8]) -> String {
+    let mut out = String::from("\"");
+    for chunk in bytes.utf8_chunks() {
+        let text = Quoted(chunk.valid()).to_string();
+        out.push_str(&text[1..text.len() - 1]);
+        out.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+    }
+    out.push('"');
+    out
+}
+
+fn bytes_of(literal: &str) -> Cow<'_, [u8]> {
     let inner = &literal[1..literal.len().max(2) - 1];
     if literal.starts_with('`') || !inner.contains('\\') {
-        return inner.to_owned();
+        return inner.as_bytes().into();
     }
     let mut out = Vec::with_capacity(inner.len());
     let mut rest = inner;
@@ -48,7 +76,7 @@ pub(crate) fn unquote(literal: &str) -> String {
         rest = after;
     }
     out.extend_from_slice(rest.as_bytes());
-    String::from_utf8(out).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    out.into()
 }
 
 /// A written number: decimal, hexadecimal, octal with a leading zero, `Inf`, `NaN`, underscores between digits.

@@ -88,7 +88,7 @@ impl<'a> Evaluator<'a> {
                 self.stats.peak(self.samples);
                 Ok(Operand::Scalar(vec![*number; count]))
             }
-            Kind::Text(text) => Ok(Operand::Text(text.clone())),
+            Kind::Text(text) => Ok(Operand::Text(text.value.clone())),
             Kind::Vector(selector) => self.vector_selector(selector, node.span).map(Operand::Vector),
             Kind::Matrix(..) => Err(Error::Execution("cannot do range evaluation of matrix selector".into())),
             Kind::Subquery(subquery) => self.bare_subquery(subquery).map(Operand::Vector),

@@ -7,7 +7,7 @@ mod totals;
 
 use model::Matcher;
 
-use crate::ast::{AggregateOp, BinaryOp, Extension, Matching, ValueType};
+use crate::ast::{AggregateOp, BinaryOp, Extension, Matching, StringLiteral, ValueType};
 use crate::error::Span;
 use crate::functions::Function;
 
@@ -28,7 +28,7 @@ pub(crate) enum Kind {
     /// A number.
     Number(f64),
     /// A text.
-    Text(String),
+    Text(StringLiteral),
     /// The newest samples of series.
     Vector(Selector),
     /// Samples of series within a range in milliseconds.
@@ -162,10 +162,9 @@ impl Node {
     }
 
     /// The text of an argument that is one; the grammar has seen to it.
-    #[allow(dead_code, reason = "for the functions that come next")]
     pub(crate) fn text(&self) -> &str {
         match &self.inner().kind {
-            Kind::Text(text) => text,
+            Kind::Text(text) => &text.value,
             _ => "",
         }
     }

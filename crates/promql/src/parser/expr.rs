@@ -87,8 +87,8 @@ impl Parser<'_> {
             Kind::Number | Kind::Duration => Ok(Expr::Number(self.number_or_duration()?)),
             Kind::String => {
                 self.advance();
-                let value = text::unquote(self.text(token));
-                Ok(Expr::String(StringLiteral { value, span: token.span }))
+                let (value, bytes) = text::unquote_bytes(self.text(token));
+                Ok(Expr::String(StringLiteral { value, bytes, span: token.span }))
             }
             Kind::LeftParen => {
                 self.advance();

@@ -6,15 +6,20 @@ use model::Labels;
 use model::labels::{METRIC_NAME, Quoted};
 use model::number::Fixed;
 
+use crate::ast::StringLiteral;
 use crate::engine::Error;
 use crate::engine::evaluator::Evaluator;
-use crate::engine::plan::{Aggregate, Node};
+use crate::engine::plan::{Aggregate, Kind, Node};
 use crate::engine::value::Series;
 
 impl Evaluator<'_> {
     /// A series for each group and each value in it.
     pub(super) fn count_values(&mut self, aggregate: &Aggregate) -> Result<Vec<Series>, Error> {
         let label = aggregate.param.as_ref().map_or("", Node::text);
+        let param = aggregate.param.as_ref().map(|param| &param.inner().kind);
+        if let Some(Kind::Text(StringLiteral { bytes: Some(bytes), .. })) = param {
+            return Err(Error::Execution(format!("invalid label name {bytes}")));
+        }
         if label.is_empty() {
             return Err(Error::Execution(format!("invalid label name {}", Quoted(label))));
         }

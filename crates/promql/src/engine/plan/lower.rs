@@ -61,7 +61,7 @@ impl Lower {
         let node = |kind| Node { span: expr.span(), kind };
         Ok(match expr {
             Expr::Number(number) => Lowered::new(node(Kind::Number(number.value)), true, false),
-            Expr::String(text) => Lowered::new(node(Kind::Text(text.value.clone())), true, false),
+            Expr::String(text) => Lowered::new(node(Kind::Text(text.clone())), true, false),
             Expr::Paren(paren) => self.expr(&paren.expr)?,
             Expr::Vector(vector) => {
                 let selector = self.selector(vector)?;
