@@ -6,6 +6,7 @@ use super::Error;
 use super::evaluator::Evaluator;
 use super::plan::Selector;
 use super::size::histogram_size;
+use super::source::Selected;
 use super::value::Series;
 use crate::ast::Extension;
 use crate::error::Span;
@@ -26,9 +27,24 @@ impl Columns {
         self.histograms.clear();
     }
 
+    /// The samples of a series in place of those before, as far as they are needed.
+    pub(super) fn fill(&mut self, series: &dyn Selected, selector: &Selector) {
+        self.clear();
+        series.read(&mut self.floats, &mut self.histograms);
+        if selector.only_totals {
+            self.leave_out_buckets();
+        }
+    }
+
+    /// Leaves out what says that the series ended.
+    pub(super) fn drop_stale(&mut self) {
+        self.floats.retain(|point| !is_stale(point.value));
+        self.histograms.retain(|point| !is_stale(point.histogram.sum));
+    }
+
     /// Keeps counts and sums of histograms alone. What is known of a reset is found out before, as nobody can
     /// afterwards.
-    pub(super) fn leave_out_buckets(&mut self) {
+    fn leave_out_buckets(&mut self) {
         let mut previous: Option<Arc<Histogram>> = None;
         for point in &mut self.histograms {
             let histogram = &point.histogram;
@@ -108,11 +124,7 @@ impl Evaluator<'_> {
         let mut columns = Columns::default();
         for one in selected {
             self.check_stop()?;
-            columns.clear();
-            one.read(&mut columns.floats, &mut columns.histograms);
-            if selector.only_totals {
-                columns.leave_out_buckets();
-            }
+            columns.fill(&*one, selector);
             let mut series = Series::default();
             let mut cursor = Cursor::new(&columns);
             for (step, time_ms) in steps.times().enumerate() {

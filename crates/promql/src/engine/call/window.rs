@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::super::Error;
 use super::super::annotations::Notice;
 use super::super::evaluator::{Evaluator, finish};
+use super::super::extended::with_ends;
 use super::super::functions::absent::where_nothing_is;
 use super::super::functions::{CallContext, RangeKernel, Window};
 use super::super::plan::{Call, Kind, Moved, Node, Selector};
-use super::super::select::{Columns, is_stale};
+use super::super::select::Columns;
 use super::super::size::histogram_size;
 use super::super::value::{Series, SeriesPoints};
 use crate::ast::{Extension, ValueType};
@@ -85,11 +86,7 @@ impl Evaluator<'_> {
                 let mut scalars = self.scalars(&call.args)?;
                 for one in self.select(&selector.matchers, self.reached(range))? {
                     self.check_stop()?;
-                    work.columns.clear();
-                    one.read(&mut work.columns.floats, &mut work.columns.histograms);
-                    if selector.only_totals {
-                        work.columns.leave_out_buckets();
-                    }
+                    work.columns.fill(&*one, selector);
                     self.slide(&mut work, range, &mut scalars, &one.labels().clone(), false)?;
                 }
             }
@@ -100,7 +97,7 @@ impl Evaluator<'_> {
                 range.is_subquery = true;
                 for one in series {
                     self.check_stop()?;
-                    work.columns.fill(&one);
+                    work.columns.fill_points(&one);
                     self.slide(&mut work, range, &mut scalars, &one.labels, one.drops_name)?;
                 }
             }
@@ -236,17 +233,23 @@ impl Evaluator<'_> {
         let mut columns = Columns::default();
         for one in self.select(&selector.matchers, self.reached(range))? {
             self.check_stop()?;
-            columns.clear();
-            one.read(&mut columns.floats, &mut columns.histograms);
+            columns.fill(&*one, selector);
             columns.drop_stale();
-            if range.extension.is_some() {
-                return Err(Error::Execution(
-                    "extended ranges of their own are not supported yet".to_owned(),
-                ));
-            }
+            let floats = match range.extension {
+                None => columns.floats.iter().map(|point| (point.time_ms, point.value)).collect(),
+                Some(extension) if !columns.histograms.is_empty() => {
+                    let modifier = extension.as_str();
+                    let reason = format!("{modifier} modifier is not supported with histograms");
+                    return Err(Error::Execution(reason));
+                }
+                Some(extension) => {
+                    let end_ms = range.moved.time(self.steps.start_ms);
+                    with_ends(&columns.floats, (end_ms.saturating_sub(range_ms), end_ms), extension)
+                }
+            };
             let found = SeriesPoints {
                 labels: one.labels().clone(),
-                floats: columns.floats.iter().map(|point| (point.time_ms, point.value)).collect(),
+                floats,
                 histograms: columns
                     .histograms
                     .iter()
@@ -304,14 +307,9 @@ impl Work {
 }
 
 impl Columns {
-    fn drop_stale(&mut self) {
-        self.floats.retain(|point| !is_stale(point.value));
-        self.histograms.retain(|point| !is_stale(point.histogram.sum));
-    }
-
     /// The points of a subquery. What a histogram says of resets holds between samples that follow each other, which
     /// these may not be.
-    fn fill(&mut self, series: &Series) {
+    fn fill_points(&mut self, series: &Series) {
         self.clear();
         let float = |&(time_ms, value): &(i64, f64)| FloatPoint { time_ms, start_ms: 0, value };
         self.floats.extend(series.floats.iter().map(float));
