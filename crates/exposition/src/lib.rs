@@ -4,12 +4,14 @@
 //! Pure: bytes in, events out. No fetching, no storage, no clock.
 //!
 //! Begin with [`Parser`]: it is made from a body and its `Content-Type` and gives [`Event`]s one by one, without an
-//! allocation for a sample. [`protocol`] has the negotiation.
+//! allocation for a sample. [`protocol`] has the negotiation; [`check`] is the strict
+//! reading of the specifications, which Prometheus itself does not insist on.
 //!
 //! Bounds: a body is held as a whole by the caller, who limits it; every event borrows from it. Nothing here grows with
 //! anything but the longest line (text formats) or the largest metric (protobuf), and an error message quotes at most
 //! [`MAX_QUOTED`] bytes of a body.
 
+pub mod check;
 mod classic;
 mod float;
 mod labels;

@@ -85,6 +85,11 @@ impl<'a> OpenMetricsParser<'a> {
         &self.lexer.0
     }
 
+    /// The line of what was read last, from 1.
+    pub(crate) fn line(&self) -> usize {
+        self.scan().line_of(self.line_start)
+    }
+
     /// The next event; `None` behind `# EOF`. `hint` may be the text of the series that is expected next.
     pub(crate) fn next(&mut self, hint: &[u8]) -> Result<Option<Event<'a>>> {
         loop {
@@ -135,6 +140,12 @@ impl<'a> OpenMetricsParser<'a> {
     pub(crate) fn labels(&mut self, into: &mut Pairs) -> Result<()> {
         self.find_places();
         self.places.read(self.scan(), self.kind, into)
+    }
+
+    /// Its label set, bounds and quantiles as they stand in the body.
+    pub(crate) fn verbatim_labels(&mut self, into: &mut Pairs) -> Result<()> {
+        self.find_places();
+        self.places.read(self.scan(), MetricType::Unknown, into)
     }
 
     /// Its exemplar, once.

@@ -179,8 +179,12 @@ impl<'a> Scan<'a> {
 
     /// A message with the line that it is about.
     pub(crate) fn error(&self, message: String) -> Error {
-        let read = self.slice(0, self.start);
-        Error { message, line: memchr::memchr_iter(b'\n', read).count() + 1 }
+        Error { message, line: self.line_of(self.start) }
+    }
+
+    /// The line of a place, from 1.
+    pub(crate) fn line_of(&self, at: usize) -> usize {
+        memchr::memchr_iter(b'\n', self.slice(0, at)).count() + 1
     }
 
     /// Whether a part of the body is UTF-8.
