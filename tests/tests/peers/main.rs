@@ -8,6 +8,7 @@
 mod alerting;
 mod collector;
 mod compose;
+mod exchange;
 mod generators;
 mod objectives;
 mod pipeline;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         alerting::trials(),
         generators::trials(),
         stores::trials(),
+        exchange::trials(),
     ];
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
     pipeline::Pipeline::stop();
