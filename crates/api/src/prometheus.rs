@@ -1,7 +1,7 @@
 //! Prometheus' HTTP API, as version 3.14 answers it (`web/api/v1` of prometheus/prometheus, and its OpenAPI file).
 //!
 //! [`router`] has the routes; `params` reads and refuses parameters; `answer` and `json` write bodies; `query`,
-//! `labels` and `status` are the handlers.
+//! `format`, `labels` and `status` are the handlers.
 //!
 //! Where it differs from Prometheus, on purpose: label names and values, and series, are those with samples in the
 //! range, not in the blocks that the range touches; metadata is what was sent by OTLP; of PromQL, selectors are
@@ -12,6 +12,7 @@ mod answer;
 mod escape;
 mod federate;
 mod flags;
+mod format;
 mod json;
 mod labels;
 mod params;
@@ -47,6 +48,8 @@ fn api() -> Router<Context> {
         .route("/api/v1/query", read(get(query::instant).post(query::instant)))
         .route("/api/v1/query_range", read(get(query::range).post(query::range)))
         .route("/api/v1/query_exemplars", read(get(query::exemplars).post(query::exemplars)))
+        .route("/api/v1/format_query", read(get(format::format).post(format::format)))
+        .route("/api/v1/parse_query", read(get(format::tree).post(format::tree)))
         .route("/api/v1/labels", read(get(labels::names).post(labels::names)))
         .route("/api/v1/label/{name}/values", read(get(labels::values)))
         .route("/api/v1/series", read(get(labels::series).post(labels::series)))
@@ -69,8 +72,6 @@ fn api() -> Router<Context> {
         router = router.route(&format!("/api/v1/search/{list}"), search);
     }
     for path in [
-        "format_query",
-        "parse_query",
         "scrape_pools",
         "scrape_pools/config",
         "targets",

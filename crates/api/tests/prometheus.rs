@@ -465,3 +465,32 @@ async fn pages_of_other_origins_may_read() {
     assert_eq!(response.headers()["access-control-allow-origin"], "*");
     assert_eq!(response.headers()["vary"], "Origin");
 }
+
+#[tokio::test]
+async fn queries_are_formatted_and_parsed() {
+    let (_, client) = prometheus();
+    let formatted = client.get("/api/v1/format_query?query=sum+by(job)(up%3C1)").await;
+    assert_eq!(formatted.text(), r#"{"status":"success","data":"sum by (job) (up \u003c 1)"}"#);
+    let tree = client.get("/api/v1/parse_query?query=-(1)").await;
+    assert_eq!(
+        tree.text(),
+        concat!(
+            r#"{"status":"success","data":{"expr":{"expr":{"type":"numberLiteral","val":"1"},"type":"parenExpr"},"#,
+            r#""op":"-","type":"unaryExpr"}}"#
+        )
+    );
+    for path in ["format_query", "parse_query"] {
+        let missing = client.get(&format!("/api/v1/{path}")).await;
+        assert_eq!(missing.status, StatusCode::BAD_REQUEST);
+        assert_eq!(
+            missing.text(),
+            concat!(
+                r#"{"status":"error","errorType":"bad_data","#,
+                r#""error":"invalid parameter \"query\": 1:1: parse error: no expression found in input"}"#
+            )
+        );
+    }
+    // JSON has no such numbers.
+    let endless = client.get("/api/v1/parse_query?query=a%2Bfill(Inf)b").await;
+    assert_eq!(endless.status, StatusCode::INTERNAL_SERVER_ERROR);
+}

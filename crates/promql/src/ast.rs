@@ -201,6 +201,20 @@ pub struct Binary {
     pub returns_bool: bool,
 }
 
+impl Binary {
+    /// What stands left of all in a row of operators such as `a + b - c`, and the operators from this one, the last, to
+    /// the first. A row may be as long as a query; who goes through it does not need as many frames of its stack.
+    pub fn row(&self) -> (&Expr, Vec<&Self>) {
+        let mut row = vec![self];
+        let mut first = &self.left;
+        while let Expr::Binary(binary) = first {
+            row.push(binary);
+            first = &binary.left;
+        }
+        (first, row)
+    }
+}
+
 /// What an operator does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum BinaryOp {
@@ -519,6 +533,8 @@ pub enum DurationExpr {
     MaxOf(Box<Self>, Box<Self>),
     /// With its sign turned, and where both stand.
     Negative(Box<Self>, Span),
+    /// With a sign that changes nothing, as an offset may have it; it is not printed.
+    Positive(Box<Self>),
     /// Two with an operator of arithmetic between them.
     Binary(BinaryOp, Box<Self>, Box<Self>),
     /// In parentheses.
@@ -534,7 +550,7 @@ impl DurationExpr {
             Self::MinOf(left, right) | Self::MaxOf(left, right) | Self::Binary(_, left, right) => {
                 Span { start: left.span().start, end: right.span().end }
             }
-            Self::Paren(inner) => inner.span(),
+            Self::Paren(inner) | Self::Positive(inner) => inner.span(),
         }
     }
 }

@@ -29,7 +29,7 @@ impl Check<'_> {
             Expr::Matrix(matrix) => self.vector(&matrix.vector, matrix.vector.span),
             Expr::Paren(paren) => self.expr(&paren.expr),
             Expr::Aggregate(aggregate) => self.aggregate(aggregate),
-            Expr::Binary(binary) => self.binary(binary, expr.span()),
+            Expr::Binary(binary) => self.row(binary),
             Expr::Call(call) => self.call(call),
             Expr::Unary(unary) => {
                 self.expr(&unary.expr)?;
@@ -114,9 +114,12 @@ impl Check<'_> {
             _ => {}
         }
         let context = format!("call to function {name:?}");
+        // Before all others, as in Prometheus.
+        if let ("info", Some(labels)) = (name, call.args.get(1)) {
+            self.label_selectors(labels, call, &context)?;
+        }
         for (at, arg) in call.args.iter().enumerate() {
             if name == "info" && at == 1 {
-                self.label_selectors(arg, call, &context)?;
                 continue;
             }
             let Some(expected) = function.args.get(at).or(function.args.last()) else { break };
@@ -140,10 +143,24 @@ impl Check<'_> {
         }
     }
 
-    fn binary(&self, binary: &Binary, span: Span) -> Result {
-        self.expr(&binary.left)?;
-        self.expr(&binary.right)?;
-        let (left, right) = (binary.left.value_type(), binary.right.value_type());
+    /// A row of operators, the innermost first.
+    fn row(&self, last: &Binary) -> Result {
+        let (first, row) = last.row();
+        self.expr(first)?;
+        let (mut left, start) = (first.value_type(), first.span().start);
+        for binary in row.into_iter().rev() {
+            self.expr(&binary.right)?;
+            let right = binary.right.value_type();
+            let span = Span { start, end: binary.right.span().end };
+            self.binary(binary, (left, right), span)?;
+            if right != ValueType::Scalar {
+                left = ValueType::Vector;
+            }
+        }
+        Ok(())
+    }
+
+    fn binary(&self, binary: &Binary, (left, right): (ValueType, ValueType), span: Span) -> Result {
         let op = binary.op;
         if binary.returns_bool && !op.is_comparison() {
             return self.fail(self.between(binary), "bool modifier can only be used on comparison operators");
@@ -152,8 +169,8 @@ impl Check<'_> {
         if op.is_comparison() && !binary.returns_bool && scalars {
             return self.fail(self.between(binary), "comparisons between scalars must use BOOL modifier");
         }
-        let Some(matching) = &binary.matching else { return Ok(()) };
-        if matching.is_on
+        let given = binary.matching.as_ref();
+        if let Some(matching) = given.filter(|matching| matching.is_on)
             && let Some(label) = matching.labels.iter().find(|label| matching.include.contains(label))
         {
             let message = format!("label {label:?} must not occur in ON and GROUP clause at once");
@@ -165,9 +182,10 @@ impl Check<'_> {
                 return self.fail(side.span(), message);
             }
         }
-        let fills = matching.fill_left.is_some() || matching.fill_right.is_some();
+        let fills =
+            given.is_some_and(|matching| matching.fill_left.is_some() || matching.fill_right.is_some());
         if left != ValueType::Vector || right != ValueType::Vector {
-            if !matching.labels.is_empty() {
+            if given.is_some_and(|matching| !matching.labels.is_empty()) {
                 return self.fail(span, "vector matching only allowed between instant vectors");
             }
             if fills {
@@ -179,7 +197,7 @@ impl Check<'_> {
                 return self.fail(span, message);
             }
         } else if op.is_set() {
-            if matching.cardinality != Cardinality::ManyToMany {
+            if given.is_some_and(|matching| matching.cardinality != Cardinality::ManyToMany) {
                 return self.fail(span, format!("no grouping allowed for {:?} operation", op.as_str()));
             }
             if fills {

@@ -278,7 +278,9 @@ impl Lexer<'_> {
             '[' if self.in_brackets => return Err("unexpected left bracket '['".to_owned()),
             '[' => {
                 self.emit(Kind::LeftBracket);
-                (self.had_colon, self.had_duration, self.in_brackets) = (false, false, true);
+                // That there was a duration is not forgotten, as in Prometheus: behind one of another range, the range of
+                // a subquery may do without.
+                (self.had_colon, self.in_brackets) = (false, true);
                 self.skip_while(is_space);
                 self.state = State::Duration;
             }

@@ -4,6 +4,7 @@
 //!
 //! - [`parse`] and [`parse_selector`]: text to [`Expr`], with Prometheus' errors and their places; `Display` of an
 //!   [`Expr`] is the way back.
+//! - [`pretty`]: an expression over several lines.
 //! - [`functions`]: names and types.
 //! - [`series_text`]: series with points, as tests write them.
 //! - [`storage`]: what a query needs of a store.
@@ -17,6 +18,7 @@ mod error;
 pub mod functions;
 mod lexer;
 mod parser;
+mod pretty;
 mod print;
 pub mod series_text;
 pub mod storage;
@@ -29,3 +31,4 @@ pub use ast::{
 pub use duration::{format_duration, parse_duration};
 pub use error::{ParseError, Span};
 pub use parser::{parse, parse_selector};
+pub use pretty::pretty;

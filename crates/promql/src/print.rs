@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use model::MatchOp;
 use model::labels::{METRIC_NAME, Quoted};
-use model::number::Fixed;
+use model::number::{Fixed, General};
 
 use crate::ast::{
     Aggregate, At, Binary, Cardinality, DurationExpr, Expr, Matching, NumberLiteral, StringLiteral, Subquery,
@@ -63,19 +63,29 @@ impl Display for NumberLiteral {
     }
 }
 
-impl Display for Aggregate {
+/// An aggregation up to its parenthesis.
+pub(crate) struct Head<'a>(pub(crate) &'a Aggregate);
+
+impl Display for Head<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(self.op.as_str())?;
-        if self.is_without {
+        let Aggregate { op, grouping, is_without, .. } = self.0;
+        f.write_str(op.as_str())?;
+        if *is_without {
             f.write_str(" without ")?;
-        } else if !self.grouping.is_empty() {
+        } else if !grouping.is_empty() {
             f.write_str(" by ")?;
         }
-        if self.is_without || !self.grouping.is_empty() {
-            labels(&self.grouping, f)?;
+        if *is_without || !grouping.is_empty() {
+            labels(grouping, f)?;
             f.write_char(' ')?;
         }
-        f.write_char('(')?;
+        Ok(())
+    }
+}
+
+impl Display for Aggregate {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}(", Head(self))?;
         if let Some(param) = &self.param {
             write!(f, "{param}, ")?;
         }
@@ -83,14 +93,24 @@ impl Display for Aggregate {
     }
 }
 
+/// An operator with what belongs to it.
+pub(crate) struct Operator<'a>(pub(crate) &'a Binary);
+
+impl Display for Operator<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.op.as_str())?;
+        if self.0.returns_bool {
+            f.write_str(" bool")?;
+        }
+        self.0.matching.as_ref().map_or(Ok(()), |matching| matching.fmt(f))
+    }
+}
+
 impl Display for Binary {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let returns_bool = if self.returns_bool { " bool" } else { "" };
-        write!(f, "{} {}{returns_bool}", self.left, self.op.as_str())?;
-        if let Some(matching) = &self.matching {
-            matching.fmt(f)?;
-        }
-        write!(f, " {}", self.right)
+        let (first, operators) = self.row();
+        first.fmt(f)?;
+        operators.iter().rev().try_for_each(|binary| write!(f, " {} {}", Operator(binary), binary.right))
     }
 }
 
@@ -110,13 +130,13 @@ impl Display for Matching {
             labels(&self.include, f)?;
         }
         match (self.fill_left, self.fill_right) {
-            (Some(left), Some(right)) if left == right => write!(f, " fill ({})", Fixed(left)),
+            (Some(left), Some(right)) if left == right => write!(f, " fill ({})", General(left)),
             (left, right) => {
                 if let Some(left) = left {
-                    write!(f, " fill_left ({})", Fixed(left))?;
+                    write!(f, " fill_left ({})", General(left))?;
                 }
                 if let Some(right) = right {
-                    write!(f, " fill_right ({})", Fixed(right))?;
+                    write!(f, " fill_right ({})", General(right))?;
                 }
                 Ok(())
             }
@@ -124,17 +144,27 @@ impl Display for Matching {
     }
 }
 
-impl Display for Subquery {
+/// A subquery from its bracket on.
+pub(crate) struct Brackets<'a>(pub(crate) &'a Subquery);
+
+impl Display for Brackets<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{}[", self.expr)?;
-        duration(self.range_ms, self.range_expr.as_ref(), f)?;
+        let subquery = self.0;
+        f.write_char('[')?;
+        duration(subquery.range_ms, subquery.range_expr.as_ref(), f)?;
         f.write_char(':')?;
-        if self.step_ms != 0 || self.step_expr.is_some() {
-            duration(self.step_ms, self.step_expr.as_ref(), f)?;
+        if subquery.step_ms != 0 || subquery.step_expr.is_some() {
+            duration(subquery.step_ms, subquery.step_expr.as_ref(), f)?;
         }
         f.write_char(']')?;
-        at(self.at, f)?;
-        offset(self.offset_ms, self.offset_expr.as_ref(), f)
+        at(subquery.at, f)?;
+        offset(subquery.offset_ms, subquery.offset_expr.as_ref(), f)
+    }
+}
+
+impl Display for Subquery {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.expr, Brackets(self))
     }
 }
 
@@ -147,6 +177,7 @@ impl Display for DurationExpr {
             Self::MinOf(left, right) => write!(f, "min_of({left}, {right})"),
             Self::MaxOf(left, right) => write!(f, "max_of({left}, {right})"),
             Self::Negative(inner, _) => write!(f, "-{inner}"),
+            Self::Positive(inner) => inner.fmt(f),
             Self::Binary(op, left, right) => write!(f, "{left} {} {right}", op.as_str()),
             Self::Paren(inner) => write!(f, "({inner})"),
         }
@@ -258,6 +289,7 @@ mod tests {
             ("1e3 + NaN", "1000 + NaN"),
             ("a + fill(0) b", "a + fill (0) b"),
             ("a + fill_right(-1) b", "a + fill_right (-1) b"),
+            ("a + fill(2e7) b", "a + fill (2e+07) b"),
         ] {
             let expr = parse(query).unwrap();
             assert_eq!(expr.to_string(), printed, "{query}");

@@ -28,13 +28,24 @@ impl Parser<'_> {
     pub(super) fn offset_duration(&mut self) -> Result<Reckoned> {
         let names = ("offset", "number, duration, step(), or range()");
         let begin = self.peek().span.start;
+        if self.peek().kind == Kind::LeftParen {
+            // Only such a beginning takes all that follows: `a offset (5m) * 2` is 10 minutes.
+            return match self.duration_expr(0, 0, names)? {
+                DurationExpr::Literal(number) => Ok((self.millis(&number)?, None)),
+                other => Ok((0, Some(other))),
+            };
+        }
         let is_negative = self.is_operator("-");
         if is_negative || self.is_operator("+") {
             self.advance();
         }
+        let is_positive = !is_negative && self.peek().span.start > begin;
         let expr = self.duration_operand(0, names)?;
         match negated(expr, is_negative, begin) {
             DurationExpr::Literal(number) => Ok((self.millis(&number)?, None)),
+            DurationExpr::Paren(inner) => Ok((0, Some(DurationExpr::Paren(inner)))),
+            // A sign that changes nothing is kept in front of calls, and only here.
+            other if is_positive => Ok((0, Some(DurationExpr::Positive(Box::new(other))))),
             other => Ok((0, Some(other))),
         }
     }
@@ -87,12 +98,9 @@ impl Parser<'_> {
                 self.advance();
                 let inner = self.duration_expr(0, depth + 1, names)?;
                 self.expect(Kind::RightParen, names.0, names.1)?;
-                // A number stays one, and stands where its parentheses do.
                 Ok(match inner {
-                    DurationExpr::Literal(number) => {
-                        let span = self.span_from(token.span.start);
-                        DurationExpr::Literal(NumberLiteral { span, ..number })
-                    }
+                    // A number stays one, and one pair is enough.
+                    DurationExpr::Literal(_) | DurationExpr::Paren(_) => inner,
                     other => DurationExpr::Paren(Box::new(other)),
                 })
             }

@@ -4,7 +4,7 @@ use super::selector::may_name_a_metric;
 use super::{MAX_DEPTH, Parser, Result};
 use crate::ast::{
     Aggregate, AggregateOp, Binary, BinaryOp, Call, Cardinality, Expr, Matching, NumberLiteral, Paren,
-    StringLiteral, Unary,
+    StringLiteral, Unary, ValueType,
 };
 use crate::duration::parse_duration;
 use crate::error::Span;
@@ -239,11 +239,8 @@ impl Parser<'_> {
         let token = self.peek();
         let label = match token.kind {
             Kind::String => text::unquote(self.text(token)),
-            // Here every word is a label, those with a meaning elsewhere too.
+            // Here every word is a label, those with a meaning elsewhere too; but for `inf` and `nan`.
             Kind::Identifier | Kind::MetricIdentifier | Kind::Keyword(_) => self.text(token).to_owned(),
-            Kind::Number if self.text(token).starts_with(|first: char| first.is_ascii_alphabetic()) => {
-                self.text(token).to_owned()
-            }
             _ => return Err(self.unexpected("grouping opts", "label")),
         };
         self.advance();
@@ -321,5 +318,9 @@ fn binary(op: BinaryOp, left: Expr, right: Expr, mut matching: Matching, returns
     if op.is_set() && matching.cardinality == Cardinality::OneToOne {
         matching.cardinality = Cardinality::ManyToMany;
     }
-    Binary { op, left, right, matching: Some(matching), returns_bool }
+    // Between others it means nothing, unless it says what only vectors can do: then it is told.
+    let vectors = [&left, &right].iter().all(|side| side.value_type() == ValueType::Vector);
+    let is_meant =
+        !matching.labels.is_empty() || matching.fill_left.is_some() || matching.fill_right.is_some();
+    Binary { op, left, right, matching: (vectors || is_meant).then_some(matching), returns_bool }
 }

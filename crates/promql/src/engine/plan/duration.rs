@@ -36,7 +36,7 @@ fn reckon(expr: &DurationExpr, query: Steps) -> Result<f64, Error> {
         DurationExpr::MinOf(left, right) => least(reckon(left, query)?, reckon(right, query)?),
         DurationExpr::MaxOf(left, right) => greatest(reckon(left, query)?, reckon(right, query)?),
         DurationExpr::Negative(inner, _) => -reckon(inner, query)?,
-        DurationExpr::Paren(inner) => reckon(inner, query)?,
+        DurationExpr::Paren(inner) | DurationExpr::Positive(inner) => reckon(inner, query)?,
         DurationExpr::Binary(op, left, right) => {
             let (left, right) = (reckon(left, query)?, reckon(right, query)?);
             match op {
