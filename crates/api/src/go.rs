@@ -78,31 +78,7 @@ pub fn parse_bool(text: &str) -> Result<bool, NumError> {
 
 /// `strconv.Quote`.
 pub fn quote(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\u{7}' => quoted.push_str("\\a"),
-            '\u{8}' => quoted.push_str("\\b"),
-            '\u{c}' => quoted.push_str("\\f"),
-            '\n' => quoted.push_str("\\n"),
-            '\r' => quoted.push_str("\\r"),
-            '\t' => quoted.push_str("\\t"),
-            '\u{b}' => quoted.push_str("\\v"),
-            other if other.is_ascii_control() => {
-                const HEX: &[u8; 16] = b"0123456789abcdef";
-                let byte = other as usize;
-                quoted.push_str("\\x");
-                quoted.push(HEX[byte >> 4] as char);
-                quoted.push(HEX[byte & 15] as char);
-            }
-            other => quoted.push(other),
-        }
-    }
-    quoted.push('"');
-    quoted
+    model::literal::Quoted(text).to_string()
 }
 
 /// `http.Error`: a line of plain text, which a browser must not take for anything else.

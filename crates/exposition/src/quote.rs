@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use model::literal;
+
 /// Most bytes of a body that a message quotes; what is longer ends in `...`.
 pub const MAX_QUOTED: usize = 4096;
 
@@ -16,37 +18,11 @@ pub struct Quoted<'a>(pub &'a [u8]);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("\"")?;
-        let shown = &self.0[..self.0.len().min(MAX_QUOTED)];
-        for chunk in shown.utf8_chunks() {
-            for character in chunk.valid().chars() {
-                quote(character, f)?;
-            }
-            for byte in chunk.invalid() {
-                write!(f, "\\x{byte:02x}")?;
-            }
-        }
-        f.write_str(if shown.len() < self.0.len() { "...\"" } else { "\"" })
-    }
-}
-
-fn quote(character: char, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    match character {
-        '"' => f.write_str("\\\""),
-        '\\' => f.write_str("\\\\"),
-        '\n' => f.write_str("\\n"),
-        '\r' => f.write_str("\\r"),
-        '\t' => f.write_str("\\t"),
-        '\u{7}' => f.write_str("\\a"),
-        '\u{8}' => f.write_str("\\b"),
-        '\u{b}' => f.write_str("\\v"),
-        '\u{c}' => f.write_str("\\f"),
-        low if low.is_ascii_control() => write!(f, "\\x{:02x}", low as u32),
-        // The byte order mark and other formats are no control characters here, but Go does not print them either.
-        hidden if hidden.is_control() || matches!(hidden, '\u{feff}' | '\u{200b}'..='\u{200f}') => {
-            write!(f, "\\u{:04x}", hidden as u32)
-        }
-        shown => write!(f, "{shown}"),
+        let Some(shown) = self.0.get(..MAX_QUOTED).filter(|shown| shown.len() < self.0.len()) else {
+            return literal::Quoted(self.0).fmt(f);
+        };
+        let whole = literal::Quoted(shown).to_string();
+        write!(f, "{}...\"", &whole[..whole.len() - 1])
     }
 }
 

@@ -4,6 +4,8 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
+pub use crate::literal::Quoted;
+
 /// Names with values, sorted by name, each name once, no empty value (an empty value means "no such label").
 ///
 /// All of them are one text, which clones share: a query hands out many label sets. The text is the number of labels,
@@ -228,31 +230,6 @@ impl fmt::Display for Labels {
             write!(f, "{separator}{name}={}", Quoted(value))?;
         }
         f.write_str("}")
-    }
-}
-
-/// A text in double quotes with the escapes of a Go string literal.
-pub struct Quoted<'a>(pub &'a str);
-
-impl fmt::Display for Quoted<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("\"")?;
-        for character in self.0.chars() {
-            match character {
-                '"' => f.write_str("\\\"")?,
-                '\\' => f.write_str("\\\\")?,
-                '\n' => f.write_str("\\n")?,
-                '\r' => f.write_str("\\r")?,
-                '\t' => f.write_str("\\t")?,
-                '\u{7}' => f.write_str("\\a")?,
-                '\u{8}' => f.write_str("\\b")?,
-                '\u{b}' => f.write_str("\\v")?,
-                '\u{c}' => f.write_str("\\f")?,
-                control if control.is_ascii_control() => write!(f, "\\x{:02x}", control as u32)?,
-                other => write!(f, "{other}")?,
-            }
-        }
-        f.write_str("\"")
     }
 }
 

@@ -1,5 +1,6 @@
 //! The whole file.
 
+use model::literal::Quoted;
 use std::path::Path;
 
 use ::otlp::metrics::{Config as OtlpConfig, Strategy};
@@ -139,7 +140,7 @@ impl Config {
         [rules_at, jobs_at, otlp_at]: [Position; 3],
     ) -> Outcome<()> {
         let refuse = |message: String, position| Failure::Fatal { message, position: Some(position) };
-        let quoted = yaml::go_quote;
+        let quoted = |text: &str| Quoted(text).to_string();
         if let Some(path) = self.rule_files.iter().find(|path| !is_rule_path(path)) {
             return Err(refuse(format!("invalid rule file path {}", quoted(path)), rules_at));
         }
@@ -212,7 +213,7 @@ impl Config {
             let first = others.iter().find(|(name, _)| *name == job.job_name).map(|(_, file)| file.as_str());
             let own = jobs.iter().any(|other| other.job_name == job.job_name).then_some("this file");
             if let Some(file) = first.or(own) {
-                let name = yaml::go_quote(&job.job_name);
+                let name = Quoted(&job.job_name);
                 let message =
                     format!("found multiple scrape configs with job name {name}, first found in {file}");
                 return Err(refuse(message));

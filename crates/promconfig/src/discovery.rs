@@ -1,5 +1,6 @@
 //! Where targets come from: `static_configs` and the `*_sd_configs`.
 
+use model::literal::Quoted;
 use std::path::Path;
 use std::time::Duration;
 
@@ -165,7 +166,7 @@ impl Discovery {
             if let Some(target) =
                 groups.iter().flat_map(|group| &group.targets).find(|target| target.contains('/'))
             {
-                return Err(format!("{} is not a valid hostname", yaml::go_quote(target)));
+                return Err(format!("{} is not a valid hostname", Quoted(target)));
             }
         }
         Ok(())
@@ -235,7 +236,7 @@ impl FileDiscovery {
             return Err(node.refuse("file service discovery config must contain at least one path name"));
         }
         if let Some(path) = file.files.iter().find(|path| !is_group_path(path)) {
-            let message = format!("path name {} is not valid for file discovery", yaml::go_quote(path));
+            let message = format!("path name {} is not valid for file discovery", Quoted(path));
             return Err(node.refuse(message));
         }
         Ok(file)

@@ -1,5 +1,6 @@
 //! The `global` block.
 
+use model::literal::Quoted;
 use std::path::Path;
 use std::time::Duration;
 
@@ -119,7 +120,7 @@ impl GlobalConfig {
         global.metric_name_validation_scheme = scheme.flatten().unwrap_or_default();
         let valid = |name: &str| global.metric_name_validation_scheme.is_label_name(name);
         if let Some((name, _)) = labels.iter().find(|(name, _)| !valid(name)) {
-            let message = format!("{} is not a valid label name", yaml::go_quote(name));
+            let message = format!("{} is not a valid label name", Quoted(name));
             return Err(refuse(labels_position, message));
         }
         global.external_labels = Labels::new(labels);
@@ -195,6 +196,6 @@ pub(crate) fn validation_scheme(node: &Node, context: &mut Context) -> Outcome<O
         "" => Ok(None),
         "utf8" => Ok(Some(ValidationScheme::Utf8)),
         "legacy" => Ok(Some(ValidationScheme::Legacy)),
-        other => Err(node.refuse(format!("unrecognized ValidationScheme: {}", yaml::go_quote(other)))),
+        other => Err(node.refuse(format!("unrecognized ValidationScheme: {}", Quoted(other)))),
     }
 }

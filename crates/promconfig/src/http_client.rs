@@ -1,6 +1,7 @@
 //! How something is fetched over HTTP: authentication, headers, proxies, TLS. These keys stand among those of the block
 //! that they belong to.
 
+use model::literal::Quoted;
 use std::path::Path;
 
 use yaml::{Context, Fields, Node, Outcome, Output};
@@ -216,7 +217,7 @@ impl HttpClientConfig {
             .map(|(name, _)| canonical(name))
             .find(|name| RESERVED.contains(&name.as_str()))
         {
-            Some(name) => Err(format!("setting header {} is not allowed", yaml::go_quote(&name))),
+            Some(name) => Err(format!("setting header {} is not allowed", Quoted(&name))),
             None => Ok(()),
         }
     }

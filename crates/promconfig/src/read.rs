@@ -1,5 +1,6 @@
 //! Readers that several blocks share.
 
+use model::literal::Quoted;
 use std::path::Path;
 use std::time::Duration;
 
@@ -43,7 +44,7 @@ pub(crate) fn sorted_map(node: &Node, context: &mut Context) -> Outcome<Vec<(Str
 pub(crate) fn label_set(node: &Node, context: &mut Context) -> Outcome<Vec<(String, String)>> {
     let mut pairs = yaml::map(node, context, "map[model.LabelName]model.LabelValue", yaml::string)?;
     if let Some((name, _)) = pairs.iter().find(|(name, _)| !ValidationScheme::Utf8.is_label_name(name)) {
-        return Err(node.refuse(format!("{} is not a valid label name", yaml::go_quote(name))));
+        return Err(node.refuse(format!("{} is not a valid label name", Quoted(name))));
     }
     pairs.sort();
     Ok(pairs)
@@ -54,7 +55,7 @@ pub(crate) fn label_names(node: &Node, context: &mut Context) -> Outcome<Vec<Str
     yaml::list(node, context, "model.LabelNames", |node, context| {
         let name = yaml::string(node, context)?;
         if !ValidationScheme::Utf8.is_label_name(&name) {
-            return Err(node.refuse(format!("{} is not a valid label name", yaml::go_quote(&name))));
+            return Err(node.refuse(format!("{} is not a valid label name", Quoted(&name))));
         }
         Ok(name)
     })

@@ -6,6 +6,7 @@
 mod apply;
 mod template;
 
+use model::literal::Quoted;
 use regex::Regex;
 use yaml::{Context, Fields, Node, Outcome, Output, Position};
 
@@ -150,7 +151,7 @@ impl Rule {
         fields.set("replacement", &mut replacement, context, yaml::string)?;
         let action = fields.optional("action", context, |node, context| {
             let text = yaml::string(node, context)?;
-            let unknown = || node.refuse(format!("unknown relabel action {}", yaml::go_quote(&text)));
+            let unknown = || node.refuse(format!("unknown relabel action {}", Quoted(&text)));
             Action::parse(&text).ok_or_else(unknown)
         })?;
         if node.get("action").is_some_and(Node::is_null) {
@@ -181,7 +182,7 @@ impl Rule {
         self.scheme = scheme;
         let action = self.action;
         let name = action.as_str();
-        let quoted_target = || yaml::go_quote(&self.target_label);
+        let quoted_target = || Quoted(&self.target_label);
         if self.modulus == 0 && action == Action::HashMod {
             return Err("relabel configuration for hashmod requires non-zero modulus".to_owned());
         }
@@ -203,7 +204,7 @@ impl Rule {
             return Err(format!("'replacement' can not be set for {name} action"));
         }
         if action == Action::LabelMap && !self.is_name_template(&self.replacement) {
-            let replacement = yaml::go_quote(&self.replacement);
+            let replacement = Quoted(&self.replacement);
             return Err(format!("{replacement} is invalid 'replacement' for {name} action"));
         }
         if !target_fits {

@@ -1,5 +1,6 @@
 //! A job of `scrape_configs`.
 
+use model::literal::Quoted;
 use std::path::Path;
 use std::time::Duration;
 
@@ -231,7 +232,7 @@ impl Written {
     /// Fills in what is left open, and checks the whole.
     pub(crate) fn complete(self, global: &GlobalConfig) -> Result<ScrapeConfig, String> {
         let mut config = self.config;
-        let job = yaml::go_quote(&config.job_name);
+        let job = Quoted(&config.job_name);
         if config.scrape_interval.is_zero() {
             config.scrape_interval = global.scrape_interval;
         }
@@ -297,7 +298,7 @@ fn escaping(
     global: &GlobalConfig,
 ) -> Result<EscapingScheme, String> {
     let unknown = |whose: &str, got: &str| {
-        let got = yaml::go_quote(got);
+        let got = Quoted(got);
         format!(
             "unknown {whose} name escaping method specified, must be one of 'allow-utf-8', 'underscores', 'dots', or \
              'values', got {got}"

@@ -1,5 +1,6 @@
 //! The `storage` block.
 
+use model::literal::Quoted;
 use std::time::Duration;
 
 use yaml::{Context, Fields, Node, Outcome};
@@ -89,7 +90,7 @@ impl TsdbConfig {
         if !matches!(tsdb.float_chunk_encoding.as_str(), "" | "xor" | "xor2") {
             return Err(node.refuse(format!(
                 "'storage.tsdb.chunk_encoding.floats' must be 'xor' or 'xor2', or the field must be omitted entirely, got {}",
-                yaml::go_quote(&tsdb.float_chunk_encoding)
+                Quoted(&tsdb.float_chunk_encoding)
             )));
         }
         if let Some(retention) = retention {

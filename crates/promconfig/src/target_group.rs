@@ -1,5 +1,6 @@
 //! Groups of targets: `static_configs`, the files of file discovery, the answers of HTTP discovery.
 
+use model::literal::Quoted;
 use serde_json::Value as Json;
 use yaml::{Context, Dialect, Fields, Limits, Node, Outcome, Output};
 
@@ -74,7 +75,7 @@ impl TargetGroup {
             other => return Err(mismatch(other, "targetgroup.Group")),
         };
         if let Some(unknown) = group.keys().find(|key| !matches!(key.as_str(), "targets" | "labels")) {
-            return Err(Error::Json(format!("json: unknown field {}", yaml::go_quote(unknown))));
+            return Err(Error::Json(format!("json: unknown field {}", Quoted(unknown))));
         }
         let texts = |json: &Json, kind: &str| match json {
             Json::Null => Ok(String::new()),

@@ -1,5 +1,7 @@
 //! URLs, as far as the configuration looks at them.
 
+use model::literal::Quoted;
+
 /// An absolute or relative URL as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Url {
@@ -14,7 +16,7 @@ impl Url {
     /// # Errors
     /// Go's text.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let failed = |reason: &str| format!("parse {}: {reason}", yaml::go_quote(text));
+        let failed = |reason: &str| format!("parse {}: {reason}", Quoted(text));
         if text.bytes().any(|byte| byte < 0x20 || byte == 0x7f) {
             return Err(failed("net/url: invalid control character in URL"));
         }
@@ -44,7 +46,7 @@ impl Url {
             && !host.ends_with(']')
             && !port.bytes().all(|byte| byte.is_ascii_digit())
         {
-            return Err(failed(&format!("invalid port {} after host", yaml::go_quote(&format!(":{port}")))));
+            return Err(failed(&format!("invalid port {} after host", Quoted(&format!(":{port}")))));
         }
         let host = host.to_owned();
         Ok(Self { text: text.to_owned(), scheme, host })

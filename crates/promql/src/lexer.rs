@@ -4,6 +4,8 @@
 
 mod series;
 
+use model::literal::{QuotedChar, is_printable};
+
 use crate::error::Span;
 pub(crate) use series::lex_series;
 
@@ -587,30 +589,14 @@ fn is_alphanumeric(character: char) -> bool {
 
 /// A character as Go's `%q` prints it; the end of the input is printed as a replacement character there.
 fn quoted(character: Option<char>) -> String {
-    match character {
-        None => "'\u{fffd}'".to_owned(),
-        Some('\'') => r"'\''".to_owned(),
-        Some('\\') => r"'\\'".to_owned(),
-        Some(control) if control.is_control() => match control {
-            '\u{7}' => r"'\a'".to_owned(),
-            '\u{8}' => r"'\b'".to_owned(),
-            '\u{b}' => r"'\v'".to_owned(),
-            '\u{c}' => r"'\f'".to_owned(),
-            '\n' => r"'\n'".to_owned(),
-            '\r' => r"'\r'".to_owned(),
-            '\t' => r"'\t'".to_owned(),
-            other if other.is_ascii() => format!("'\\x{:02x}'", other as u32),
-            other => format!("'\\u{:04x}'", other as u32),
-        },
-        Some(other) => format!("'{other}'"),
-    }
+    QuotedChar(character.unwrap_or(char::REPLACEMENT_CHARACTER)).to_string()
 }
 
 /// A character as Go's `%#U` prints it.
 fn unicode(character: char) -> String {
-    if character.is_control() {
-        format!("U+{:04X}", character as u32)
-    } else {
+    if is_printable(character) {
         format!("U+{:04X} '{character}'", character as u32)
+    } else {
+        format!("U+{:04X}", character as u32)
     }
 }

@@ -1,8 +1,6 @@
 //! Quoted texts and written numbers.
 
-use std::borrow::Cow;
-
-use model::labels::Quoted;
+use model::literal::{self, Quoted};
 
 /// The text between the quotes, escapes read. The lexer has checked it, so nothing can be wrong; bytes that are not
 /// UTF-8 together become replacement characters.
@@ -12,71 +10,19 @@ pub(crate) fn unquote(literal: &str) -> String {
 
 /// The same, and the bytes in quotes with Go's escapes where they are not UTF-8.
 pub(crate) fn unquote_bytes(literal: &str) -> (String, Option<String>) {
-    let bytes = bytes_of(literal);
-    match std::str::from_utf8(&bytes) {
-        Ok(text) => (text.to_owned(), None),
-        Err(_) => (String::from_utf8_lossy(&bytes).into_owned(), Some(quoted(&bytes))),
-    }
-}
-
-fn quoted(bytes: &[u8]) -> String {
-    let mut out = String::from("\"");
-    for chunk in bytes.utf8_chunks() {
-        let text = Quoted(chunk.valid()).to_string();
-        out.push_str(&text[1..text.len() - 1]);
-        out.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
-    }
-    out.push('"');
-    out
-}
-
-fn bytes_of(literal: &str) -> Cow<'_, [u8]> {
-    let inner = &literal[1..literal.len().max(2) - 1];
-    if literal.starts_with('`') || !inner.contains('\\') {
-        return inner.as_bytes().into();
-    }
-    let mut out = Vec::with_capacity(inner.len());
-    let mut rest = inner;
-    while let Some(backslash) = rest.find('\\') {
-        out.extend_from_slice(&rest.as_bytes()[..backslash]);
-        rest = &rest[backslash + 1..];
-        let Some(kind) = rest.chars().next() else { break };
-        let (skip, digits, base) = match kind {
-            'x' => (1, 2, 16),
-            'u' => (1, 4, 16),
-            'U' => (1, 8, 16),
-            '0'..='7' => (0, 3, 8),
-            simple => {
-                let meant = match simple {
-                    'a' => '\u{7}',
-                    'b' => '\u{8}',
-                    'f' => '\u{c}',
-                    'n' => '\n',
-                    'r' => '\r',
-                    't' => '\t',
-                    'v' => '\u{b}',
-                    other => other,
-                };
-                out.extend_from_slice(meant.encode_utf8(&mut [0; 4]).as_bytes());
-                rest = &rest[simple.len_utf8()..];
-                continue;
-            }
-        };
-        let Some((number, after)) = rest.get(skip..).and_then(|it| it.split_at_checked(digits)) else {
-            break;
-        };
-        let number = u32::from_str_radix(number, base).unwrap_or(0);
-        match kind {
-            'u' | 'U' => {
-                let character = char::from_u32(number).unwrap_or(char::REPLACEMENT_CHARACTER);
-                out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-            }
-            _ => out.push(number as u8),
+    // Unlike Go's literals, those in backticks keep their carriage returns.
+    let raw = literal.strip_prefix('`').and_then(|rest| rest.strip_suffix('`'));
+    let bytes = match raw {
+        Some(raw) => raw.as_bytes().to_vec(),
+        None => literal::unquote_bytes(literal).unwrap_or_default(),
+    };
+    match String::from_utf8(bytes) {
+        Ok(text) => (text, None),
+        Err(broken) => {
+            let bytes = broken.as_bytes();
+            (String::from_utf8_lossy(bytes).into_owned(), Some(Quoted(bytes).to_string()))
         }
-        rest = after;
     }
-    out.extend_from_slice(rest.as_bytes());
-    out.into()
 }
 
 /// A written number: decimal, hexadecimal, octal with a leading zero, `Inf`, `NaN`, underscores between digits.
@@ -113,6 +59,7 @@ mod tests {
         assert_eq!(unquote(r#""a\"b""#), "a\"b");
         assert_eq!(unquote(r"'a\'b\\'"), "a'b\\");
         assert_eq!(unquote(r"`a\n`"), "a\\n");
+        assert_eq!(unquote("`a\r`"), "a\r");
         assert_eq!(unquote(r#""\x41\102\u263a\U0001F600\n""#), "AB☺😀\n");
         assert_eq!(unquote(r#""\xe2\x98\xba \xff""#), "☺ \u{fffd}");
         assert_eq!(unquote("''"), "");

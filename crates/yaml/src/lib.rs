@@ -27,7 +27,7 @@ pub use fields::Fields;
 pub use load::{Limits, parse};
 pub use node::{Entry, Node, Position, Scalar, Value};
 pub use readers::{boolean, float, integer, list, map, skip, string, strings, unsigned};
-pub use scalar::{Resolved, go_quote};
+pub use scalar::Resolved;
 
 /// Parses `text` and reads the first document with `reader`.
 ///

@@ -1,10 +1,11 @@
 //! Typed values out of nodes, with Go's complaints.
 
+use model::literal::Quoted;
 use std::collections::{HashMap, HashSet, hash_map};
 
 use crate::error::{Context, Dialect, Failure, Outcome};
 use crate::node::{Node, Value};
-use crate::scalar::{Resolved, go_quote};
+use crate::scalar::Resolved;
 
 fn mismatch(node: &Node, context: &mut Context, type_name: &str) -> Failure {
     context.complain(node.position, format!("cannot unmarshal {} into {type_name}", node.described()))
@@ -134,7 +135,7 @@ pub fn map<T>(
         };
         match value(&entry.value, context) {
             Ok(_) if !seen.insert(key.clone()) => {
-                context.complain(entry.value.position, format!("key {} already set in map", go_quote(&key)));
+                context.complain(entry.value.position, format!("key {} already set in map", Quoted(&key)));
             }
             Ok(value) => values.push((key, value)),
             Err(Failure::Noted) => {}
@@ -158,7 +159,7 @@ pub(crate) fn repeated_keys(node: &Node, context: &mut Context) -> bool {
             }
             hash_map::Entry::Occupied(first) => {
                 let line = first.get();
-                let text = format!("mapping key {} already defined at line {line}", go_quote(text));
+                let text = format!("mapping key {} already defined at line {line}", Quoted(text.as_ref()));
                 context.complain(position, text);
             }
         }
@@ -188,7 +189,7 @@ pub fn skip(node: &Node, context: &mut Context) -> Outcome<()> {
                     && !seen.insert(key)
                     && context.dialect() == Dialect::V2
                 {
-                    let text = format!("key {} already set in map", go_quote(key));
+                    let text = format!("key {} already set in map", Quoted(key.as_ref()));
                     context.complain(entry.value.position, text);
                 }
                 skip(&entry.value, context)?;

@@ -134,32 +134,6 @@ fn is_timestamp(text: &str) -> bool {
             if number(hour, 2, 23) && number(minute, 2, 59) && number(second, 2, 60))
 }
 
-/// A text in double quotes with Go's escapes, as `%q` writes it.
-pub fn go_quote(text: &str) -> String {
-    use std::fmt::Write as _;
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            '\r' => quoted.push_str("\\r"),
-            '\t' => quoted.push_str("\\t"),
-            '\u{7}' => quoted.push_str("\\a"),
-            '\u{8}' => quoted.push_str("\\b"),
-            '\u{c}' => quoted.push_str("\\f"),
-            '\u{b}' => quoted.push_str("\\v"),
-            control if (control as u32) < 0x20 || control as u32 == 0x7f => {
-                let _ = write!(quoted, "\\x{:02x}", control as u32);
-            }
-            other => quoted.push(other),
-        }
-    }
-    quoted.push('"');
-    quoted
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,10 +178,5 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(resolve(text), expected, "{text}");
         }
-    }
-
-    #[test]
-    fn quotes_are_gos() {
-        assert_eq!(go_quote("a\"b\\c\nd\u{1}é"), r#""a\"b\\c\nd\x01é""#);
     }
 }

@@ -162,8 +162,7 @@ impl Display for Metric {
             Self::Aggregation(aggregation) => aggregation.fmt(f),
             Self::Binary(binary) => binary.fmt(f),
             Self::LabelReplace { inner, target, replacement, source, regex } => {
-                let [target, replacement, source, regex] =
-                    [target, replacement, source, regex].map(|text| Quoted(text));
+                let [target, replacement, source, regex] = [target, replacement, source, regex].map(Quoted);
                 write!(f, "label_replace({inner},{target},{replacement},{source},{regex})")
             }
             Self::Invalid(error) => error.fmt(f),
