@@ -162,8 +162,8 @@ async fn grpc_outcome(answered: Answered) -> Outcome {
     };
     let trailers = collected.trailers();
     let status = parts.headers.get("grpc-status").or_else(|| trailers?.get("grpc-status")).cloned();
-    // The prefix of five bytes alone is an empty message; more is a partial success.
-    let is_whole = collected.to_bytes().len() <= 5;
+    // After the prefix of five bytes an empty message, or an empty partial success in it, as the Collector sends one.
+    let is_whole = matches!(collected.to_bytes().get(5..), None | Some([] | [0x0a, 0x00]));
     match status.as_ref().and_then(|status| status.to_str().ok()) {
         Some("0") if is_whole => Outcome::Accepted,
         Some("0") => Outcome::Refused("a part was rejected".to_owned()),

@@ -13,6 +13,7 @@ mod generators;
 mod objectives;
 mod pipeline;
 mod prometheus;
+mod spans;
 mod stores;
 
 use std::process::ExitCode;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
     let trials = [
         compose::trials(),
         collector::trials(),
+        spans::trials(),
         prometheus::trials(),
         objectives::trials(),
         alerting::trials(),

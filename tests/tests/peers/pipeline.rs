@@ -132,7 +132,7 @@ impl Pipeline {
         tempo.ready("/ready")?;
         jaeger.ready("/")?;
         loki.ready("/ready")?;
-        let mut collector = collector(dir.path(), &ports, [&tempo, &jaeger, &loki])?;
+        let mut collector = collector(dir.path(), &ports, [&tempo, &jaeger, &loki], Some("1s"))?;
         let mut albums = service("albums", dir.path(), &ports)?;
         let mut users = service("users", dir.path(), &ports)?;
         collector.ready(&local(ports.collector_health), START)?;
@@ -158,10 +158,15 @@ impl Pipeline {
     }
 }
 
-/// The Collector with our file.
-fn collector(dir: &Path, ports: &Ports, [tempo, jaeger, loki]: [&Store; 3]) -> Result<Peer, Failed> {
+/// The Collector with our file; `flush` is how often it sends what it makes of spans, if that is not to be as in the file.
+pub(crate) fn collector(
+    dir: &Path,
+    ports: &Ports,
+    [tempo, jaeger, loki]: [&Store; 3],
+    flush: Option<&str>,
+) -> Result<Peer, Failed> {
     let file = dir.join("otel-collector.yaml");
-    Ours::read("infra/otel-collector/config.yaml")?
+    let mut ours = Ours::read("infra/otel-collector/config.yaml")?
         .address("0.0.0.0:4317", ports.otlp_grpc)
         .address("0.0.0.0:4318", ports.otlp_http)
         .address("0.0.0.0:13133", ports.collector_health)
@@ -170,9 +175,11 @@ fn collector(dir: &Path, ports: &Ports, [tempo, jaeger, loki]: [&Store; 3]) -> R
         .address("tempo:4317", tempo.receiver)
         .address("jaeger:4317", jaeger.receiver)
         .address("loki:3100", loki.receiver)
-        .address("prometheus:9090", ports.prometheus)
-        .value("metrics_flush_interval", "1s")
-        .write(&file)?;
+        .address("prometheus:9090", ports.prometheus);
+    if let Some(flush) = flush {
+        ours = ours.value("metrics_flush_interval", flush);
+    }
+    ours.write(&file)?;
     Peer::start(&program("otelcol")?, &["--config", &file.to_string_lossy()], dir)
 }
 

@@ -40,6 +40,15 @@ impl Store {
     }
 }
 
+/// The embedded engine as Tempo, Jaeger and Loki.
+pub(crate) fn embedded(mirante: &Stack) -> Result<[Store; 3], Failed> {
+    Ok([
+        Store::embedded(mirante, "tempo", "otlp-grpc")?,
+        Store::embedded(mirante, "jaeger", "otlp-grpc")?,
+        Store::embedded(mirante, "loki", "loki")?,
+    ])
+}
+
 pub(crate) fn tempo(dir: &Path, mirante: &Stack) -> Result<Store, Failed> {
     let Some(program) = pinned("tempo") else { return Store::embedded(mirante, "tempo", "otlp-grpc") };
     let (api, receiver) = (below_clients(), below_clients());
