@@ -333,7 +333,7 @@ impl Settings {
         for (place, name, default) in &self.dimensions {
             let of_span = row[*place].as_ref().map(Found::value);
             let of_resource = origin.values[*place].as_ref().or(default.as_ref()).map(|own| &own.value);
-            let value = of_span.as_deref().or(of_resource);
+            let value = of_span.as_ref().or(of_resource);
             if let Some(value) = value {
                 attributes.push((name.clone(), value.clone()));
             }

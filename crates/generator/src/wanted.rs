@@ -1,7 +1,5 @@
 //! The few attributes of a span that count, found without decoding the others.
 
-use std::borrow::Cow;
-
 use model::Value;
 use otlp::traces::{AttributeRef, merge_key_value, value_of};
 
@@ -23,13 +21,13 @@ struct Key {
     place: usize,
 }
 
-/// A value as it was found.
-#[derive(Debug, Clone)]
+/// A value as it was found: bytes, which are read once they are needed.
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Found<'a> {
-    /// The bytes of its `AnyValue`.
-    Raw(&'a [u8]),
-    /// Decoded, where the attribute is laid out unusually.
-    Decoded(Value),
+    /// Of its `AnyValue`.
+    Value(&'a [u8]),
+    /// Of the `KeyValue`, where that is laid out unusually.
+    Pair(&'a [u8]),
 }
 
 /// What was found, by the places of what was asked for.
@@ -81,10 +79,8 @@ impl Wanted {
                             continue;
                         }
                         if row[key.place].is_none() {
-                            row[key.place] = Some(match attribute.split() {
-                                Some((_, value)) => Found::Raw(value),
-                                None => Found::Decoded(merge_key_value(raw).1),
-                            });
+                            let value = usual_value(&raw[key.prefix.len()..]);
+                            row[key.place] = Some(value.map_or(Found::Pair(raw), Found::Value));
                         }
                         break;
                     }
@@ -95,33 +91,44 @@ impl Wanted {
     }
 
     #[cold]
-    fn find_unusual(&self, raw: &[u8], row: &mut Row<'_>) {
-        let (name, value) = merge_key_value(raw);
+    fn find_unusual<'a>(&self, raw: &'a [u8], row: &mut Row<'a>) {
+        let (name, _) = merge_key_value(raw);
         let key = self.keys.iter().find(|key| key.name == name);
         if let Some(found) = key.and_then(|key| row.get_mut(key.place))
             && found.is_none()
         {
-            *found = Some(Found::Decoded(value));
+            *found = Some(Found::Pair(raw));
         }
     }
 }
 
 /// Tag of field 1 with a length, in a `KeyValue` the key, in an `AnyValue` a text.
 const FIELD_1_BYTES: u8 = 1 << 3 | 2;
+/// Tag of field 2 with a length, in a `KeyValue` the value.
+const FIELD_2_BYTES: u8 = 2 << 3 | 2;
 /// Tag of field 3 as a varint, in an `AnyValue` a whole number.
 const FIELD_3_VARINT: u8 = 3 << 3;
+
+/// The value of a `KeyValue` of which this stands behind the key, if it is a short one and nothing else follows.
+#[inline]
+fn usual_value(rest: &[u8]) -> Option<&[u8]> {
+    match rest {
+        [FIELD_2_BYTES, length @ 0..0x80, value @ ..] if usize::from(*length) == value.len() => Some(value),
+        _ => None,
+    }
+}
 
 impl Found<'_> {
     /// Appends the value as text.
     pub(crate) fn write_text(&self, out: &mut Vec<u8>) {
         match self {
             // A text shorter than 128 bytes, as nearly all are.
-            Self::Raw([FIELD_1_BYTES, length, text @ ..]) if usize::from(*length) == text.len() => {
+            Self::Value([FIELD_1_BYTES, length, text @ ..]) if usize::from(*length) == text.len() => {
                 out.extend_from_slice(text);
             }
             // A whole number below 16,384: two bytes of a varint at most.
-            Self::Raw([FIELD_3_VARINT, low]) if *low < 0x80 => write_number(u16::from(*low), out),
-            Self::Raw([FIELD_3_VARINT, low, high]) if *low >= 0x80 && *high < 0x80 => {
+            Self::Value([FIELD_3_VARINT, low]) if *low < 0x80 => write_number(u16::from(*low), out),
+            Self::Value([FIELD_3_VARINT, low, high]) if *low >= 0x80 && *high < 0x80 => {
                 write_number(u16::from(*low & 0x7f) | u16::from(*high) << 7, out);
             }
             other => out.extend_from_slice(other.text().as_bytes()),
@@ -130,14 +137,17 @@ impl Found<'_> {
 
     /// The value as text.
     pub(crate) fn text(&self) -> String {
-        otlp::value::to_text(&self.value()).into_owned()
+        match self.value() {
+            Value::String(text) => text,
+            other => otlp::value::to_text(&other).into_owned(),
+        }
     }
 
     /// The value.
-    pub(crate) fn value(&self) -> Cow<'_, Value> {
+    pub(crate) fn value(&self) -> Value {
         match self {
-            Self::Raw(raw) => Cow::Owned(value_of(raw)),
-            Self::Decoded(value) => Cow::Borrowed(value),
+            Self::Value(raw) => value_of(raw),
+            Self::Pair(raw) => merge_key_value(raw).1,
         }
     }
 }

@@ -18,6 +18,11 @@ pub(crate) fn decoded_bytes(signal: Signal, request: &[u8], limit: usize) -> usi
     estimate(node, request, limit)
 }
 
+/// The most that [`decoded_bytes`] says of any trace request of a size: nothing costs more for its two bytes than a span.
+pub(crate) fn most_trace_bytes(request_bytes: usize) -> usize {
+    request_bytes.saturating_mul(SPAN.cost / 2)
+}
+
 /// The same for Loki's push in protobuf.
 pub(crate) fn push_protobuf_bytes(request: &[u8], limit: usize) -> usize {
     estimate(&PUSH, request, limit)
@@ -280,10 +285,14 @@ mod tests {
     fn empty_messages_are_counted_at_every_level() {
         let many = 1000;
         let resources = [0x0a, 0].repeat(many);
+        let most =
+            |request: &[u8]| assert!(estimate(Signal::Traces, request) <= most_trace_bytes(request.len()));
+        most(&resources);
         assert_eq!(estimate(Signal::Traces, &resources), many * 128);
         assert_eq!(estimate(Signal::Logs, &resources), many * 256);
         let spans = nested(1, &nested(2, &[0x12, 0].repeat(many)));
         assert_eq!(estimate(Signal::Traces, &spans), 256 + many * 256);
+        most(&spans);
         let events = nested(1, &nested(2, &nested(2, &[0x5a, 0].repeat(many))));
         assert_eq!(estimate(Signal::Traces, &events), 512 + many * 64);
         let attributes = nested(1, &nested(2, &nested(2, &[0x4a, 0].repeat(many))));
@@ -322,6 +331,7 @@ mod tests {
             for signal in Signal::ALL {
                 estimate(signal, &bytes);
             }
+            assert!(estimate(Signal::Traces, &bytes) <= most_trace_bytes(bytes.len()));
         }
     }
 }
