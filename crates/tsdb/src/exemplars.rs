@@ -34,7 +34,9 @@ impl Ring {
         self.bytes
     }
 
-    /// Whether an exemplar would be kept: it is newer than the series' others and not too long.
+    /// Whether an exemplar would be kept: it is not too long, and comes after the series' newest in the order of time,
+    /// value and labels. Prometheus has the same order (of the labels' hashes, instead of the labels): it tells repeated
+    /// ones without a look at more than the newest.
     pub(crate) fn takes(&self, series: u32, exemplar: &Exemplar) -> bool {
         let characters: usize =
             exemplar.labels.iter().map(|(name, value)| name.chars().count() + value.chars().count()).sum();
@@ -42,8 +44,11 @@ impl Ring {
         self.limit > 0
             && characters <= MAX_CHARACTERS
             && newest.is_none_or(|newest| {
-                newest.time_ms < exemplar.time_ms
-                    || (newest.time_ms == exemplar.time_ms && newest.labels != exemplar.labels)
+                let by_time = newest.time_ms.cmp(&exemplar.time_ms);
+                by_time
+                    .then_with(|| newest.value.total_cmp(&exemplar.value))
+                    .then_with(|| newest.labels.cmp(&exemplar.labels))
+                    .is_lt()
             })
     }
 
@@ -137,5 +142,12 @@ mod tests {
         assert!(!ring.takes(1, &exemplar(9, "b")));
         assert!(ring.takes(1, &exemplar(10, "b")) && ring.takes(2, &exemplar(9, "b")));
         assert!(!ring.takes(1, &exemplar(11, &"x".repeat(200))));
+        ring.push(1, exemplar(10, "c"));
+        assert!(!ring.takes(1, &exemplar(10, "b")), "those of one moment come in the order of their labels");
+        let with_value = |value| Exemplar { value, ..exemplar(10, "b") };
+        assert!(
+            !ring.takes(1, &with_value(0.5)) && ring.takes(1, &with_value(1.5)),
+            "and first of their values"
+        );
     }
 }
