@@ -1,7 +1,7 @@
 //! Metrics made of spans: the same spans to the Collector, with a real Prometheus behind it, and to the embedded engine.
 //! Nothing but addresses is changed, so this takes a minute.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use libtest_mimic::{Failed, Trial};
@@ -20,7 +20,16 @@ use crate::prometheus::{Prometheus, exemplars_of};
 use crate::stores;
 
 /// What is compared: every series that either connector makes, and what is said of the services.
-const SERIES: &str = "{__name__=~\"traces_.+|target_info\"}";
+const SERIES: &str =
+    "{__name__=~\"traces_span_metrics_.+|traces_service_graph_.+|target_info\", job!=\"otel-collector\"}";
+
+/// Attributes of a resource that our file makes labels of every series. The engine is started without the file here.
+const PROMOTED: &str = "promote_resource_attributes:
+    - service.name
+    - service.namespace
+    - service.version
+    - deployment.environment.name
+";
 
 /// Two flushes of the counters, which begin with zero, after what waits for its other half has waited for long enough.
 const WITHIN: Duration = Duration::from_secs(120);
@@ -41,7 +50,10 @@ fn same_metrics() -> Result<(), Failed> {
     // What the Collector hands on goes nowhere near the engine that is looked at.
     let sink = Stack::up(&dir.path().join("sink"), &["--no-demo"]);
     let ours = Stack::up(&dir.path().join("ours"), &["--no-demo"]);
-    let mut prometheus = Prometheus::start(dir.path(), &ports)?;
+    let mut prometheus = Prometheus::start_with(dir.path(), &ports, |file| {
+        file.value("keep_identifying_resource_attributes", "false")
+            .replace(PROMOTED, "promote_resource_attributes: []\n")
+    })?;
     prometheus.process.ready(&format!("{}/-/ready", prometheus.url), start)?;
     let [tempo, jaeger, loki] = stores::embedded(&sink)?;
     let mut collector = collector(dir.path(), &ports, [&tempo, &jaeger, &loki], None)?;
@@ -88,12 +100,14 @@ async fn send(address: &str, requests: &[Vec<u8>]) -> Result<(), Failed> {
 fn series(url: &str) -> BTreeMap<String, f64> {
     ask::series(url, SERIES)
         .into_iter()
-        .map(|mut series| {
+        .filter_map(|mut series| {
             // The Collector adds the host that it runs on; the embedded engine keeps what the sender said.
-            for detected in ["host_name", "os_type"] {
-                series.labels.remove(detected);
-            }
-            (format!("{:?}", series.labels), series.value)
+            let has_host = series.labels.remove("host_name").is_some();
+            series.labels.remove("os_type");
+            let is_name = |name: &String| ["__name__", "job", "instance"].contains(&name.as_str());
+            // Where nothing else is known of a service, there is no `target_info`.
+            let is_empty = has_host && series.labels.keys().all(is_name);
+            (!is_empty).then(|| (format!("{:?}", series.labels), series.value))
         })
         .collect()
 }
@@ -112,12 +126,13 @@ fn difference(theirs: &BTreeMap<String, f64>, ours: &BTreeMap<String, f64>) -> V
     found
 }
 
-/// Exemplars as labels and value; their times are those of the flush.
-fn exemplars(url: &str, metric: &str) -> BTreeSet<String> {
-    exemplars_of(url, metric)
-        .iter()
-        .map(|exemplar| format!("{} {}", exemplar["labels"], exemplar["value"]))
-        .collect()
+/// Exemplars as labels and value, sorted; their times are those of the flush.
+fn exemplars(url: &str, metric: &str) -> Vec<String> {
+    let found = exemplars_of(url, metric);
+    let mut found: Vec<String> =
+        found.iter().map(|exemplar| format!("{} {}", exemplar["labels"], exemplar["value"])).collect();
+    found.sort();
+    found
 }
 
 /// The corpora's traces, and one with what they lack.
