@@ -4,6 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 UP ?=
+PARTS ?=
 
 .PHONY: help up test test-setup lint bench bench-metrics fuzz
 
@@ -28,10 +29,10 @@ bench: ## The figures of docs/BENCHMARKS.md, printed anew
 	cargo build --release --locked --bin mirante
 	cargo bench --workspace --locked --benches
 
-bench-metrics: ## Debian's Prometheus and mirante on the same data, in turn: queries, remote write, memory
+bench-metrics: ## Debian's Prometheus and mirante on the same data: queries, writing, memory, blocks (PARTS="queries write")
 	tests/prometheus.sh
 	cargo build --release --locked --bin mirante
-	cargo bench --locked -p tests --bench metrics
+	cargo bench --locked -p tests --bench metrics -- $(PARTS)
 
 fuzz: ## A minute for each decoder and parser (needs a nightly toolchain and cargo-fuzz)
 	fuzz/run.sh

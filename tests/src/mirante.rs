@@ -187,13 +187,9 @@ impl Stack {
         let _ = self.child.wait();
     }
 
-    /// Seconds of processor time that it has used, `/proc/PID/stat`. `None` where there is none.
+    /// Seconds of processor time that it has used. `None` where there is no `/proc`.
     pub fn cpu_seconds(&self) -> Option<f64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).ok()?;
-        // The name, in parentheses, may hold blanks.
-        let mut fields = stat.rsplit_once(") ")?.1.split(' ').skip(11);
-        let ticks: f64 = fields.next()?.parse::<f64>().ok()? + fields.next()?.parse::<f64>().ok()?;
-        Some(ticks / rustix::param::clock_ticks_per_second() as f64)
+        cpu_seconds(self.pid())
     }
 
     /// A command of the program, told where this stack is.
@@ -255,6 +251,15 @@ pub fn signal_to(pid: u32, signal: &str) {
 pub fn is_alive(pid: u32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat"))
         .is_ok_and(|stat| stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z')))
+}
+
+/// Seconds of processor time that a process has used, `/proc/PID/stat`. `None` where there is none.
+pub fn cpu_seconds(pid: u32) -> Option<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name, in parentheses, may hold blanks.
+    let mut fields = stat.rsplit_once(") ")?.1.split(' ').skip(11);
+    let ticks: f64 = fields.next()?.parse::<f64>().ok()? + fields.next()?.parse::<f64>().ok()?;
+    Some(ticks / rustix::param::clock_ticks_per_second() as f64)
 }
 
 /// Resident memory of a process now, in bytes.

@@ -1,5 +1,6 @@
-//! Prometheus' remote write 1.0 from the sender's side: requests, and a connection that stays open.
+//! Prometheus' remote write, 1.0 and 2.0, from the sender's side: requests, and a connection that stays open.
 
+use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -9,21 +10,77 @@ use prost::encoding::encode_varint;
 /// Labels of a series, sorted by name, `__name__` among them.
 pub type Labels = Vec<(String, String)>;
 
+/// The messages of the protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Version {
+    /// `prometheus.WriteRequest`.
+    #[default]
+    V1,
+    /// `io.prometheus.write.v2.Request`.
+    V2,
+}
+
+impl Version {
+    fn headers(self) -> &'static str {
+        match self {
+            Self::V1 => {
+                "content-type: application/x-protobuf\r\nx-prometheus-remote-write-version: 0.1.0\r\n"
+            }
+            Self::V2 => {
+                "content-type: application/x-protobuf;proto=io.prometheus.write.v2.Request\r\n\
+                 x-prometheus-remote-write-version: 2.0.0\r\n"
+            }
+        }
+    }
+}
+
 /// Makes a request, series by series.
 #[derive(Debug, Default)]
 pub struct Request {
+    version: Version,
     bytes: Vec<u8>,
+    /// Texts of the second version, which series name by their position.
+    symbols: Vec<String>,
+    positions: HashMap<String, u64>,
 }
 
 impl Request {
+    /// A request of a version; [`default`](Self::default) is one of the first.
+    pub fn new(version: Version) -> Self {
+        let mut request = Self { version, ..Self::default() };
+        // The first text is the empty one.
+        request.symbol("");
+        request
+    }
+
+    fn symbol(&mut self, text: &str) -> u64 {
+        if let Some(position) = self.positions.get(text) {
+            return *position;
+        }
+        let position = self.symbols.len() as u64;
+        self.symbols.push(text.to_owned());
+        self.positions.insert(text.to_owned(), position);
+        position
+    }
+
     /// Adds a series with samples: milliseconds since the Unix epoch, and a value.
     pub fn series(&mut self, labels: &Labels, samples: impl IntoIterator<Item = (i64, f64)>) {
         let (mut series, mut part) = (Vec::new(), Vec::new());
-        for (name, value) in labels {
-            part.clear();
-            nested(&mut part, 1, name.as_bytes());
-            nested(&mut part, 2, value.as_bytes());
-            nested(&mut series, 1, &part);
+        match self.version {
+            Version::V1 => {
+                for (name, value) in labels {
+                    part.clear();
+                    nested(&mut part, 1, name.as_bytes());
+                    nested(&mut part, 2, value.as_bytes());
+                    nested(&mut series, 1, &part);
+                }
+            }
+            Version::V2 => {
+                for text in labels.iter().flat_map(|(name, value)| [name, value]) {
+                    encode_varint(self.symbol(text), &mut part);
+                }
+                nested(&mut series, 1, &part);
+            }
         }
         for (time_ms, value) in samples {
             part.clear();
@@ -33,10 +90,15 @@ impl Request {
             encode_varint(time_ms as u64, &mut part);
             nested(&mut series, 2, &part);
         }
-        nested(&mut self.bytes, 1, &series);
+        let number = match self.version {
+            Version::V1 => 1,
+            Version::V2 => 5,
+        };
+        nested(&mut self.bytes, number, &series);
     }
 
-    /// Adds what is said of a metric's family; its type by its number in the protocol (1 is a counter, 2 a gauge).
+    /// Adds what is said of a metric's family, which only requests of the first version can say by itself; its type by
+    /// its number in the protocol (1 is a counter, 2 a gauge).
     pub fn metadata(&mut self, family: &str, kind: u8, help: &str, unit: &str) {
         let mut metadata = vec![1 << 3, kind];
         nested(&mut metadata, 2, family.as_bytes());
@@ -49,7 +111,13 @@ impl Request {
     ///
     /// # Panics
     /// If it is larger than Snappy compresses: 4 GiB.
-    pub fn finish(self) -> Vec<u8> {
+    pub fn finish(mut self) -> Vec<u8> {
+        if self.version == Version::V2 {
+            let symbols = std::mem::take(&mut self.symbols);
+            for symbol in &symbols {
+                nested(&mut self.bytes, 4, symbol.as_bytes());
+            }
+        }
         snap::raw::Encoder::new().compress_vec(&self.bytes).expect("a request is no 4 GiB")
     }
 }
@@ -80,15 +148,23 @@ impl Connection {
         Ok(Self { stream, host: address.to_owned(), answer: Vec::new() })
     }
 
-    /// Sends a body to `/api/v1/write`; the answer's status and body.
+    /// Sends a body of the first version to `/api/v1/write`; the answer's status and body.
     ///
     /// # Errors
     /// If the connection breaks.
     pub fn send(&mut self, body: &[u8]) -> io::Result<(u16, String)> {
+        self.send_as(Version::V1, body)
+    }
+
+    /// The same with a body of a version.
+    ///
+    /// # Errors
+    /// If the connection breaks.
+    pub fn send_as(&mut self, version: Version, body: &[u8]) -> io::Result<(u16, String)> {
         let head = format!(
-            "POST /api/v1/write HTTP/1.1\r\nhost: {}\r\ncontent-type: application/x-protobuf\r\n\
-             content-encoding: snappy\r\nx-prometheus-remote-write-version: 0.1.0\r\ncontent-length: {}\r\n\r\n",
+            "POST /api/v1/write HTTP/1.1\r\nhost: {}\r\n{}content-encoding: snappy\r\ncontent-length: {}\r\n\r\n",
             self.host,
+            version.headers(),
             body.len()
         );
         self.stream.write_all(head.as_bytes())?;
@@ -130,6 +206,17 @@ mod tests {
         let bytes = snap::raw::Decoder::new().decompress_vec(&request.finish()).unwrap();
         let expected =
             b"\x0a\x1d\x0a\x0e\x0a\x08__name__\x12\x02up\x12\x0b\x09\0\0\0\0\0\0\xf0\x3f\x10\x03".as_slice();
+        assert_eq!(bytes, expected);
+    }
+
+    #[test]
+    fn the_second_version_names_texts_by_their_position() {
+        let mut request = Request::new(Version::V2);
+        request.series(&vec![("__name__".into(), "up".into())], [(3, 1.0)]);
+        let bytes = snap::raw::Decoder::new().decompress_vec(&request.finish()).unwrap();
+        let expected =
+            b"\x2a\x11\x0a\x02\x01\x02\x12\x0b\x09\0\0\0\0\0\0\xf0\x3f\x10\x03\x22\0\x22\x08__name__\x22\x02up"
+                .as_slice();
         assert_eq!(bytes, expected);
     }
 

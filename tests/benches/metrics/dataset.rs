@@ -1,6 +1,6 @@
 //! What both servers are given: the same series with the same samples.
 
-use tests::remote_write::{Labels, Request};
+use tests::remote_write::{Labels, Request, Version};
 
 /// From one sample to the next.
 pub(crate) const STEP_MS: i64 = 15_000;
@@ -101,7 +101,7 @@ impl Load {
     }
 
     /// The samples of a range as requests of at most `most` samples each.
-    pub(crate) fn requests(&self, begin_ms: i64, end_ms: i64, most: usize) -> Vec<Vec<u8>> {
+    pub(crate) fn requests(&self, version: Version, begin_ms: i64, end_ms: i64, most: usize) -> Vec<Vec<u8>> {
         let times = self.times(begin_ms, end_ms);
         let each = times.clone().count();
         if each == 0 {
@@ -109,7 +109,7 @@ impl Load {
         }
         let numbered: Vec<(usize, &Labels)> = self.series.iter().enumerate().collect();
         let requests = numbered.chunks((most / each).max(1)).map(|series| {
-            let mut request = Request::default();
+            let mut request = Request::new(version);
             for (number, labels) in series {
                 let value = |time_ms| (time_ms, (self.value)(*number, (time_ms - self.begin_ms) / STEP_MS));
                 request.series(labels, times.clone().map(value));

@@ -1,7 +1,7 @@
 //! The two servers, started the same way.
 
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -22,11 +22,12 @@ pub(crate) const BOTH: [Kind; 2] = [Kind::Prometheus, Kind::Mirante];
 
 /// A server that runs on data of its own.
 pub(crate) struct Server {
+    pub(crate) kind: Kind,
     pub(crate) address: String,
     pub(crate) pid: u32,
     process: Process,
     /// Removed with it.
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 enum Process {
@@ -53,15 +54,23 @@ impl Server {
                 let mut peer = Peer::spawn("prometheus", command)?;
                 peer.ready(&format!("http://{address}/-/ready"), Duration::from_mins(1))?;
                 let pid = peer.pid();
-                Ok(Self { address, pid, process: Process::Prometheus(peer), _dir: dir })
+                Ok(Self { kind, address, pid, process: Process::Prometheus(peer), dir })
             }
             Kind::Mirante => {
                 let all: Vec<usize> = (0..cores_of_machine()).collect();
                 let cores = if cores.is_empty() { &all } else { cores };
                 let stack = Stack::up_on(cores, &dir.path().join("data"), &["--memory", "2GiB"]);
                 let (address, pid) = (stack.address("prometheus"), stack.pid());
-                Ok(Self { address, pid, process: Process::Mirante(Box::new(stack)), _dir: dir })
+                Ok(Self { kind, address, pid, process: Process::Mirante(Box::new(stack)), dir })
             }
+        }
+    }
+
+    /// Where its blocks are.
+    pub(crate) fn blocks(&self) -> PathBuf {
+        match self.kind {
+            Kind::Prometheus => self.dir.path().join("data"),
+            Kind::Mirante => self.dir.path().join("data/blocks/metrics"),
         }
     }
 

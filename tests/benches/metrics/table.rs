@@ -22,6 +22,8 @@ struct Row {
 pub(crate) enum Bound {
     /// Of the real one's figure at most this share.
     AtMost(f64),
+    /// At most this much.
+    Below(f64),
     /// At least this much, and more than the real one.
     AtLeast(f64),
 }
@@ -47,6 +49,7 @@ impl Row {
     fn reached(&self) -> bool {
         match self.bound {
             Bound::AtMost(share) => self.mirante <= self.prometheus * share,
+            Bound::Below(most) => self.mirante <= most,
             Bound::AtLeast(least) => self.mirante >= least && self.mirante > self.prometheus,
         }
     }
@@ -62,7 +65,8 @@ impl fmt::Display for Table {
         )?;
         for row in &self.rows {
             let bound = match row.bound {
-                Bound::AtMost(share) => format!("at most {share}"),
+                Bound::AtMost(share) => format!("at most {share} of the other"),
+                Bound::Below(most) => format!("at most {most} {}", row.unit),
                 Bound::AtLeast(least) => format!("at least {least} {}, and more than the other", row.unit),
             };
             let verdict = if row.reached() { "reached" } else { "missed" };

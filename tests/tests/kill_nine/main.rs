@@ -9,6 +9,8 @@
     reason = "a test fails by panicking and says what it did"
 )]
 
+mod samples;
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,6 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reqwest::Client;
+use samples::{Writing, Written};
 use tests::load::{BATCH_SPANS, SpanLoad, TRACE_SPANS};
 use tests::mirante::Stack;
 use tests::sender::{Connection, Protocol, Run, Signal, run};
@@ -40,6 +43,7 @@ struct Round {
     http_spans: Run,
     logs: Run,
     metrics: Run,
+    written: Written,
 }
 
 /// Batches over HTTP have numbers from here on.
@@ -104,20 +108,27 @@ async fn round(dir: &Path, number: u64) -> Round {
         run(Protocol::Grpc, &grpc, Signal::Metrics, 1, MANY, Arc::new(batch), count).await
     });
 
-    let all_begun = || async { accepted.iter().all(|count| count.load(Ordering::Relaxed) > 0).then_some(()) };
+    let writing = Writing::begin(&mirante.address("prometheus"), number, (began_ns / 1_000_000) as i64);
+    let all_begun = || async {
+        let begun = accepted.iter().all(|count| count.load(Ordering::Relaxed) > 0);
+        (begun && writing.accepted() > 0).then_some(())
+    };
     query::until(Duration::from_secs(30), all_begun).await.expect("something is accepted on every way");
     // Not at a moment that any part of the process could have got used to.
     tokio::time::sleep(Duration::from_millis(300 + began_ns % 700)).await;
     mirante.kill();
     let (grpc_spans, http_spans) = (over_grpc.await.unwrap(), over_http.await.unwrap());
     let (logs, metrics) = (logs.await.unwrap(), metrics.await.unwrap());
+    let written = writing.end();
     println!(
-        "round {number}: acknowledged {} spans, {} log records, {} data points",
+        "round {number}: acknowledged {} spans, {} log records, {} data points, {} samples of \
+         remote write",
         (grpc_spans.accepted.len() + http_spans.accepted.len()) * BATCH_SPANS,
         logs.accepted.len() as u64 * LOG_LINES,
-        metrics.accepted.len()
+        metrics.accepted.len(),
+        written.samples()
     );
-    Round { number, began_ns, spans, grpc_spans, http_spans, logs, metrics }
+    Round { number, began_ns, spans, grpc_spans, http_spans, logs, metrics, written }
 }
 
 fn line_of(round: u64, batch: u64, line: u64) -> String {
@@ -135,6 +146,7 @@ async fn check(mirante: &Stack, done: &[Round]) {
     check_logs(mirante, &client, last).await;
     for round in done {
         check_metrics(mirante, &client, round).await;
+        round.written.check(mirante, &client).await;
     }
     check_counts(mirante, &client, done).await;
 }
