@@ -79,6 +79,20 @@ impl MetricType {
             Self::StateSet => "stateset",
         }
     }
+
+    /// The type with this number, which remote write and our files have the same; an unknown number means unknown.
+    pub fn from_number(number: u64) -> Self {
+        match number {
+            1 => Self::Counter,
+            2 => Self::Gauge,
+            3 => Self::Histogram,
+            4 => Self::GaugeHistogram,
+            5 => Self::Summary,
+            6 => Self::Info,
+            7 => Self::StateSet,
+            _ => Self::Unknown,
+        }
+    }
 }
 
 /// Whether values count from the start of the series or from the previous data point.

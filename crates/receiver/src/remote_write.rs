@@ -79,7 +79,7 @@ pub(crate) fn read_any(bytes: &[u8]) {
     for version in [Version::V1, Version::V2] {
         if let Ok(decoded) = decode::Decoded::read(version, bytes) {
             decoded.series.iter().flat_map(|series| &series.histograms).for_each(|timed| {
-                _ = histogram::validate(&timed.histogram);
+                _ = timed.check();
             });
         }
     }

@@ -186,16 +186,7 @@ pub(crate) fn write_metadata(out: &mut Vec<u8>, metadata: &Metadata) {
 }
 
 pub(crate) fn read_metadata(bytes: &mut Reader<'_>) -> Option<Metadata> {
-    let kind = match bytes.byte()? {
-        1 => MetricType::Counter,
-        2 => MetricType::Gauge,
-        3 => MetricType::Histogram,
-        4 => MetricType::GaugeHistogram,
-        5 => MetricType::Summary,
-        6 => MetricType::Info,
-        7 => MetricType::StateSet,
-        _ => MetricType::Unknown,
-    };
+    let kind = MetricType::from_number(bytes.byte()?.into());
     Some(Metadata { kind, help: bytes.text()?.to_owned(), unit: bytes.text()?.to_owned() })
 }
 

@@ -130,7 +130,7 @@ impl<'a> Decoded<'a> {
 
     /// Series of a family follow each other: a look at the last one saves nearly all copies.
     fn add_metadata(&mut self, family: &str, kind: u64, help: &str, unit: &str) {
-        let kind = kind_of(kind);
+        let kind = MetricType::from_number(kind);
         let is_known = self.metadata.last().is_some_and(|(known, metadata)| {
             known == family && metadata.kind == kind && metadata.help == help && metadata.unit == unit
         });
@@ -216,7 +216,7 @@ impl<'a> Decoded<'a> {
         // Of classic histograms and summaries the family is described, not each series.
         let has_parts = [MetricType::Histogram, MetricType::GaugeHistogram, MetricType::Summary];
         let family = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix));
-        let family = family.filter(|_| has_parts.contains(&kind_of(kind))).unwrap_or(name);
+        let family = family.filter(|_| has_parts.contains(&MetricType::from_number(kind))).unwrap_or(name);
         self.add_metadata(family, kind, help, unit);
         Ok(())
     }
@@ -276,20 +276,6 @@ impl<'a> Decoded<'a> {
         }
         self.labels.truncate(series.labels.start);
         self.samples.truncate(series.samples.start);
-    }
-}
-
-/// A type by its number, which both versions have the same.
-fn kind_of(number: u64) -> MetricType {
-    match number {
-        1 => MetricType::Counter,
-        2 => MetricType::Gauge,
-        3 => MetricType::Histogram,
-        4 => MetricType::GaugeHistogram,
-        5 => MetricType::Summary,
-        6 => MetricType::Info,
-        7 => MetricType::StateSet,
-        _ => MetricType::Unknown,
     }
 }
 

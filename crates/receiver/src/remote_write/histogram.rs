@@ -1,8 +1,8 @@
-//! Native histograms of remote write, and what makes one invalid, in Prometheus' words (`model/histogram` there).
+//! Native histograms of remote write.
 
 use model::Histogram;
-use model::histogram::CUSTOM_SCHEMA;
-use model::sample::{BucketSpan, ResetHint, STALE_NAN_BITS};
+use model::histogram::Invalid;
+use model::sample::{BucketSpan, ResetHint};
 
 use super::wire::{Fields, Malformed, Value, zigzag};
 
@@ -12,18 +12,33 @@ pub(super) struct Timed {
     pub(super) time_ms: i64,
     pub(super) start_ms: i64,
     pub(super) histogram: Histogram,
+    /// Whether its counts came as whole numbers, which have to add up.
+    is_whole: bool,
 }
+
+impl Timed {
+    /// Says why the histogram cannot be.
+    pub(super) fn check(&self) -> Result<(), Invalid> {
+        if self.is_whole { self.histogram.validate_whole() } else { self.histogram.validate() }
+    }
+}
+
+/// Exponential schemas up to this one may be sent; the finer ones of them are made coarser.
+const MAX_RESERVED_SCHEMA: i32 = 52;
+/// The finest that is kept.
+const MAX_SCHEMA: i32 = 8;
 
 /// Reads a histogram; both versions have the same message.
 pub(super) fn read(bytes: &[u8]) -> Result<Timed, Malformed> {
     let mut histogram = Histogram::default();
     let (mut time_ms, mut start_ms) = (0, 0);
+    let mut is_whole = true;
     let mut deltas: [Vec<i64>; 2] = Default::default();
     for field in Fields(bytes) {
         let (number, value) = field?;
         match number {
-            1 => histogram.count = value.number()? as f64,
-            2 => histogram.count = value.double()?,
+            1 => (histogram.count, is_whole) = (value.number()? as f64, true),
+            2 => (histogram.count, is_whole) = (value.double()?, false),
             3 => histogram.sum = value.double()?,
             4 => histogram.schema = zigzag(value.number()?) as i32,
             5 => histogram.zero_threshold = value.double()?,
@@ -59,7 +74,11 @@ pub(super) fn read(bytes: &[u8]) -> Result<Timed, Malformed> {
             count as f64
         }));
     }
-    Ok(Timed { time_ms, start_ms, histogram })
+    if (MAX_SCHEMA + 1..=MAX_RESERVED_SCHEMA).contains(&histogram.schema) {
+        // Where its parts do not fit together, it stays as it is, and is refused for its schema.
+        _ = histogram.reduce_resolution(MAX_SCHEMA);
+    }
+    Ok(Timed { time_ms, start_ms, histogram, is_whole })
 }
 
 fn span(value: Value<'_>) -> Result<BucketSpan, Malformed> {
@@ -74,168 +93,49 @@ fn span(value: Value<'_>) -> Result<BucketSpan, Malformed> {
     Ok(span)
 }
 
-/// Says why a histogram cannot be.
-pub(super) fn validate(histogram: &Histogram) -> Result<(), String> {
-    if histogram.sum.to_bits() == STALE_NAN_BITS {
-        return Ok(());
-    }
-    if histogram.schema == CUSTOM_SCHEMA {
-        custom(histogram).map_err(|reason| format!("custom buckets: {reason}"))?;
-        let refused = [
-            (histogram.zero_count != 0.0, "must have zero count of 0"),
-            (histogram.zero_threshold != 0.0, "must have zero threshold of 0"),
-            (!histogram.negative_spans.is_empty(), "must not have negative spans"),
-            (!histogram.negative_buckets.is_empty(), "must not have negative buckets"),
-        ];
-        if let Some((_, reason)) = refused.iter().find(|(refused, _)| *refused) {
-            return Err(format!("custom buckets: {reason}"));
-        }
-    } else if (-4..=8).contains(&histogram.schema) {
-        spans(&histogram.positive_spans, histogram.positive_buckets.len())
-            .map_err(|reason| format!("positive side: {reason}"))?;
-        spans(&histogram.negative_spans, histogram.negative_buckets.len())
-            .map_err(|reason| format!("negative side: {reason}"))?;
-        buckets(&histogram.negative_buckets).map_err(|reason| format!("negative side: {reason}"))?;
-        if !histogram.custom_values.is_empty() {
-            return Err("histogram with exponential schema must not have custom bounds".to_owned());
-        }
-    } else {
-        return Err(format!(
-            "histogram has an invalid schema, which must be between -4 and 8 for exponential buckets, or -53 for \
-             custom buckets, got schema {}",
-            histogram.schema
-        ));
-    }
-    buckets(&histogram.positive_buckets).map_err(|reason| format!("positive side: {reason}"))?;
-    counts(histogram)
-}
-
-fn counts(histogram: &Histogram) -> Result<(), String> {
-    let all = || histogram.positive_buckets.iter().chain(&histogram.negative_buckets);
-    let found = all().sum::<f64>() + histogram.zero_count;
-    let count = histogram.count;
-    if count < 0.0 {
-        return Err(format!("count is {count}: histogram's observation count is negative"));
-    }
-    let whole = all().chain([&count, &histogram.zero_count]).all(|count| count.fract() == 0.0);
-    // Sums of doubles are not exact: they are only compared where they are counts.
-    let says = format!("{found} observations found in buckets, but the Count field is {count}");
-    if whole && histogram.sum.is_nan() && found > count {
-        return Err(format!(
-            "{says}: histogram's observation count should be at least the number of observations found in the buckets"
-        ));
-    }
-    if whole && !histogram.sum.is_nan() && found != count {
-        return Err(format!(
-            "{says}: histogram's observation count should equal the number of observations found in the buckets (in \
-             absence of NaN)"
-        ));
-    }
-    Ok(())
-}
-
-fn spans(spans: &[BucketSpan], buckets: usize) -> Result<(), String> {
-    if let Some((index, span)) = spans.iter().enumerate().find(|(index, span)| *index > 0 && span.offset < 0)
-    {
-        return Err(negative_offset(index, *span));
-    }
-    let needed: u64 = spans.iter().map(|span| u64::from(span.length)).sum();
-    if needed != buckets as u64 {
-        return Err(format!(
-            "spans need {needed} buckets, have {buckets} buckets: histogram spans specify different number of buckets \
-             than provided"
-        ));
-    }
-    Ok(())
-}
-
-fn negative_offset(index: usize, span: BucketSpan) -> String {
-    format!(
-        "span number {} with offset {}: histogram has a span whose offset is negative",
-        index + 1,
-        span.offset
-    )
-}
-
-fn buckets(buckets: &[f64]) -> Result<(), String> {
-    match buckets.iter().enumerate().find(|(_, count)| **count < 0.0) {
-        Some((index, count)) => Err(format!(
-            "bucket number {} has observation count of {count}: histogram has a bucket whose observation count is \
-             negative",
-            index + 1
-        )),
-        None => Ok(()),
-    }
-}
-
-fn custom(histogram: &Histogram) -> Result<(), String> {
-    let bounds = &histogram.custom_values;
-    if bounds.iter().any(|bound| bound.is_nan()) {
-        return Err("histogram custom bounds must not be NaN".to_owned());
-    }
-    if let Some([before, now]) = bounds.array_windows().find(|[before, now]| now <= before) {
-        return Err(format!(
-            "previous bound is {before:.6} and current is {now:.6}: histogram custom bounds must be in strictly \
-             increasing order"
-        ));
-    }
-    if bounds.last() == Some(&f64::INFINITY) {
-        return Err("last +Inf bound must not be explicitly defined: histogram custom bounds must be finite"
-            .to_owned());
-    }
-    let positive = &histogram.positive_spans;
-    if let Some((index, span)) = positive.iter().enumerate().find(|(_, span)| span.offset < 0) {
-        return Err(negative_offset(index, *span));
-    }
-    spans(positive, histogram.positive_buckets.len())?;
-    let length: u64 =
-        positive.iter().map(|span| u64::from(span.length) + u64::from(span.offset.unsigned_abs())).sum();
-    if (bounds.len() as u64) + 1 < length {
-        return Err(format!(
-            "only {} custom bounds defined which is insufficient to cover total span length of {length}: histogram \
-             custom bounds are too few",
-            bounds.len()
-        ));
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn good() -> Histogram {
-        Histogram {
-            count: 4.0,
-            zero_count: 1.0,
-            sum: 3.0,
-            positive_spans: vec![BucketSpan { offset: -1, length: 2 }],
-            positive_buckets: vec![1.0, 2.0],
-            ..Histogram::default()
+    /// Fields of a protobuf message that are doubles or numbers below 128.
+    fn message(doubles: &[(u8, f64)], numbers: &[(u8, u8)]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for (field, value) in doubles {
+            bytes.push(field << 3 | 1);
+            bytes.extend(value.to_le_bytes());
         }
+        bytes.extend(numbers.iter().flat_map(|(field, value)| [field << 3, *value]));
+        bytes
     }
 
     #[test]
-    fn what_cannot_be_is_named() {
-        assert_eq!(validate(&good()), Ok(()));
-        let refused = |change: fn(&mut Histogram)| {
-            let mut histogram = good();
-            change(&mut histogram);
-            validate(&histogram).unwrap_err()
-        };
-        assert!(refused(|it| it.schema = 9).ends_with("got schema 9"));
-        assert!(
-            refused(|it| it.count = 5.0)
-                .starts_with("4 observations found in buckets, but the Count field is 5")
+    fn whole_counts_are_held_to_their_sum_and_other_counts_are_not() {
+        let whole = read(&message(&[(3, 1.0)], &[(1, 5), (6, 1)])).unwrap();
+        assert_eq!(
+            whole.check().unwrap_err().to_string(),
+            "1 observations found in buckets, but the Count field is 5: histogram's observation count should equal \
+             the number of observations found in the buckets (in absence of NaN)"
         );
-        assert!(
-            refused(|it| it.positive_buckets[0] = -1.0).starts_with("positive side: bucket number 1 has")
-        );
-        assert!(refused(|it| it.positive_buckets.clear()).contains("spans need 2 buckets, have 0 buckets"));
-        assert!(refused(|it| it.custom_values.push(1.0)).ends_with("must not have custom bounds"));
-        assert!(
-            refused(|it| it.schema = CUSTOM_SCHEMA)
-                .starts_with("custom buckets: span number 1 with offset -1")
-        );
+        let floats = read(&message(&[(2, 5.0), (3, 1.0), (7, 1.0)], &[])).unwrap();
+        assert_eq!(floats.check(), Ok(()));
+    }
+
+    #[test]
+    fn finer_schemas_are_brought_to_the_finest_that_is_kept() {
+        let zigzag = |schema: u8| schema * 2;
+        let mut bytes = message(&[(2, 3.0)], &[(4, zigzag(9))]);
+        // A span of three buckets with one observation each.
+        bytes.extend([11 << 3 | 2, 4, 1 << 3, 0, 2 << 3, 3]);
+        bytes.extend([13 << 3 | 2, 24]);
+        (0..3).for_each(|_| bytes.extend(1.0_f64.to_le_bytes()));
+        let read = read(&bytes).unwrap();
+        assert_eq!(read.check(), Ok(()));
+        assert_eq!((read.histogram.schema, read.histogram.positive_buckets), (8, vec![1.0, 2.0]));
+    }
+
+    #[test]
+    fn schemas_that_are_none_are_refused() {
+        let unknown = read(&message(&[(2, 0.0)], &[(4, 60 * 2)])).unwrap();
+        assert!(unknown.check().unwrap_err().to_string().ends_with("got schema 60"));
     }
 }

@@ -7,7 +7,6 @@ use otlp::Rejected;
 use tsdb::{Appended, FloatSeries, Tsdb, Undone};
 
 use super::decode::{Decoded, Series, Version};
-use super::histogram::validate;
 use crate::ingest::Written;
 use crate::{Accepted, Error, Result};
 
@@ -73,9 +72,9 @@ impl<'a> Keeper<'a> {
     /// Keeps all samples, or none and says why of the first that is refused.
     fn keep_whole(&mut self, store: &Tsdb) -> tsdb::Result<()> {
         for series in &self.decoded.series {
-            let wrong = series.histograms.iter().find_map(|timed| validate(&timed.histogram).err());
+            let wrong = series.histograms.iter().find_map(|timed| timed.check().err());
             if let Some(reason) = wrong {
-                self.undo("invalid_histogram", reason);
+                self.undo("invalid_histogram", reason.to_string());
                 return Ok(());
             }
         }
@@ -147,13 +146,14 @@ impl<'a> Keeper<'a> {
             points.push(point(sample.time_ms, sample.start_ms, SampleValue::Float(sample.value)));
         }
         for timed in &series.histograms {
-            match validate(&timed.histogram) {
+            match timed.check() {
                 Ok(()) => {
                     let value = SampleValue::Histogram(Arc::new(timed.histogram.clone()));
                     points.push(point(timed.time_ms, timed.start_ms, value));
                 }
                 Err(reason) => {
-                    self.refusals.add("invalid_histogram", 1, || self.version.of(&reason, &labels));
+                    self.refusals
+                        .add("invalid_histogram", 1, || self.version.of(&reason.to_string(), &labels));
                 }
             }
         }
