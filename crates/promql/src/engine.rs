@@ -27,7 +27,7 @@ pub use stats::Stats;
 pub use steps::Steps;
 pub use value::{SeriesPoints, Value};
 
-use evaluator::{Evaluator, finish};
+use evaluator::Evaluator;
 use model::Labels;
 use value::Operand;
 
@@ -129,7 +129,7 @@ pub fn instant<S: Storage>(
             Operand::Text(text) => Value::String(time_ms, text),
             Operand::Scalar(numbers) => Value::Scalar(time_ms, numbers.first().copied().unwrap_or(f64::NAN)),
             Operand::Vector(series) => {
-                let series = finish(series)?;
+                let series = evaluator.finish(series)?;
                 Value::Vector(time_ms, series.into_iter().filter_map(sample).collect())
             }
         }
@@ -156,7 +156,7 @@ pub fn range<S: Storage>(
             vec![SeriesPoints { floats, ..SeriesPoints::default() }]
         }
         Operand::Vector(series) => {
-            let series = finish(series)?;
+            let series = evaluator.finish(series)?;
             let mut series: Vec<SeriesPoints> = series.into_iter().map(points).collect();
             series.sort_by(|left, right| left.labels.cmp(&right.labels));
             series

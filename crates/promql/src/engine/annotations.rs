@@ -72,14 +72,18 @@ pub enum Notice<'a> {
     ForcedMonotonicity {
         /// The metric's name; may be empty.
         metric: &'a str,
-        /// Of which evaluation, milliseconds since the Unix epoch.
-        time_ms: i64,
+        /// Of the first evaluation where that was so, milliseconds since the Unix epoch.
+        from_ms: i64,
+        /// Of the last one.
+        to_ms: i64,
         /// Upper bound of the first bucket that was repaired.
         min_bucket: f64,
         /// Upper bound of the last bucket that was repaired.
         max_bucket: f64,
         /// By how much at most.
         max_difference: f64,
+        /// How often, as Prometheus counts.
+        count: i64,
     },
     /// An operator between values for which it has no meaning.
     IncompatibleTypes {
@@ -272,23 +276,22 @@ impl fmt::Display for Notice<'_> {
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Detail {
     None,
-    Repaired { from_ms: i64, to_ms: i64, min_bucket: f64, max_bucket: f64, max_difference: f64, count: u64 },
+    Repaired { from_ms: i64, to_ms: i64, min_bucket: f64, max_bucket: f64, max_difference: f64, count: i64 },
     Overlaps { count: u64 },
 }
 
 impl Detail {
     fn of(notice: &Notice<'_>) -> Self {
         match *notice {
-            Notice::ForcedMonotonicity { time_ms, min_bucket, max_bucket, max_difference, .. } => {
-                Self::Repaired {
-                    from_ms: time_ms,
-                    to_ms: time_ms,
-                    min_bucket,
-                    max_bucket,
-                    max_difference,
-                    count: 1,
-                }
-            }
+            Notice::ForcedMonotonicity {
+                from_ms,
+                to_ms,
+                min_bucket,
+                max_bucket,
+                max_difference,
+                count,
+                ..
+            } => Self::Repaired { from_ms, to_ms, min_bucket, max_bucket, max_difference, count },
             Notice::StartTimeOverlap { .. } => Self::Overlaps { count: 1 },
             _ => Self::None,
         }
@@ -312,7 +315,7 @@ impl Detail {
                 min_bucket: min_bucket.min(other_min),
                 max_bucket: max_bucket.max(other_max),
                 max_difference: max_difference.max(other_difference),
-                count: count + other_count,
+                count: count.wrapping_add(other_count),
             },
             (Self::Overlaps { count }, Self::Overlaps { count: other }) => {
                 Self::Overlaps { count: count + other }

@@ -26,6 +26,9 @@ pub(crate) struct Evaluator<'a> {
     /// Samples that are held now.
     pub(super) samples: usize,
     pub(super) stats: Stats,
+    /// Whether there may be series with the same labels at one step. Prometheus minds that in the end, and where it makes
+    /// labels.
+    pub(super) may_repeat: bool,
     /// What was noticed up to now.
     pub(crate) annotations: Annotations,
 }
@@ -38,7 +41,16 @@ impl<'a> Evaluator<'a> {
         stop: &'a dyn Fn() -> Option<Stop>,
     ) -> Self {
         let stats = Stats::new(steps, options.stats_per_step);
-        Self { source, options, stop, steps, samples: 0, stats, annotations: Annotations::default() }
+        Self {
+            source,
+            options,
+            stop,
+            steps,
+            samples: 0,
+            stats,
+            may_repeat: false,
+            annotations: Annotations::default(),
+        }
     }
 
     /// The times at which is evaluated now; within a subquery, the subquery's.
@@ -199,6 +211,16 @@ impl<'a> Evaluator<'a> {
         Ok(series)
     }
 
+    /// Takes away the names that were kept up to now, and puts series together that are the same without them.
+    pub(super) fn finish(&self, mut series: Vec<Series>) -> Result<Vec<Series>, Error> {
+        let mut may_repeat = self.may_repeat;
+        for one in series.iter_mut().filter(|one| one.drops_name) {
+            one.labels = without_name(&one.labels);
+            may_repeat = true;
+        }
+        if may_repeat { merge_same(series) } else { Ok(series) }
+    }
+
     fn negative(&mut self, inner: &Node) -> Result<Operand, Error> {
         Ok(match self.eval(inner)? {
             Operand::Scalar(mut numbers) => {
@@ -222,17 +244,6 @@ impl<'a> Evaluator<'a> {
             text @ Operand::Text(_) => text,
         })
     }
-}
-
-/// Takes away the names that were kept up to now, and puts series together that are the same without them.
-pub(super) fn finish(mut series: Vec<Series>) -> Result<Vec<Series>, Error> {
-    let mut any = false;
-    for one in series.iter_mut().filter(|one| one.drops_name) {
-        one.labels = without_name(&one.labels);
-        any = true;
-    }
-    // Without names that went, no two series are the same.
-    if any { merge_same(series) } else { Ok(series) }
 }
 
 fn negative(histogram: &Histogram) -> Arc<Histogram> {

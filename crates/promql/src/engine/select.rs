@@ -125,7 +125,7 @@ impl Evaluator<'_> {
         for one in selected {
             self.check_stop()?;
             columns.fill(&*one, selector);
-            let mut series = Series::default();
+            let mut series = Series::new(one.labels().clone(), taken != Taken::Value);
             let mut cursor = Cursor::new(&columns);
             for (step, time_ms) in steps.times().enumerate() {
                 let until_ms = moved.time(time_ms);
@@ -136,8 +136,6 @@ impl Evaluator<'_> {
                 self.take(&mut series, step, time_ms, found, taken)?;
             }
             if !series.is_empty() {
-                series.labels = one.labels().clone();
-                series.drops_name = taken != Taken::Value;
                 out.push(series);
             }
         }
@@ -170,7 +168,10 @@ impl Evaluator<'_> {
                 series.floats.push((time_ms, point.time_ms as f64 / 1000.0));
             }
             (Taken::InfoTime, Found::Histogram(_)) => {
-                return Err(Error::Execution("info sample should be float".to_owned()));
+                let labels = &series.labels;
+                return Err(Error::Execution(format!(
+                    "this should be an info metric, with float samples: {labels}"
+                )));
             }
             (Taken::StartTime, found) => {
                 series.floats.push((time_ms, found.start_ms() as f64 / 1000.0));

@@ -88,18 +88,8 @@ impl Series {
 impl Series {
     /// Adds a sample at its place by time; an error if there is one.
     pub(crate) fn insert(&mut self, time_ms: i64, value: PointValue) -> Result<(), Error> {
-        fn place<T>(points: &[(i64, T)], time_ms: i64) -> Result<usize, Error> {
-            match points.last() {
-                Some((last_ms, _)) if *last_ms >= time_ms => {
-                    match points.binary_search_by_key(&time_ms, |(time_ms, _)| *time_ms) {
-                        Ok(_) => Err(Error::same_labels()),
-                        Err(at) => Ok(at),
-                    }
-                }
-                _ => Ok(points.len()),
-            }
-        }
-        let (float, histogram) = (place(&self.floats, time_ms)?, place(&self.histograms, time_ms)?);
+        let (float, histogram) = (place(&self.floats, time_ms), place(&self.histograms, time_ms));
+        let (Some(float), Some(histogram)) = (float, histogram) else { return Err(Error::same_labels()) };
         match value {
             PointValue::Float(value) => self.floats.insert(float, (time_ms, value)),
             PointValue::Histogram(value) => self.histograms.insert(histogram, (time_ms, value)),
@@ -108,7 +98,7 @@ impl Series {
     }
 
     /// Adds all samples of a series with the same labels; an error if both have one at the same time.
-    pub(crate) fn join(&mut self, other: Self) -> Result<(), Error> {
+    fn join(&mut self, other: Self) -> Result<(), Error> {
         for (time_ms, value) in other.floats {
             self.insert(time_ms, PointValue::Float(value))?;
         }
@@ -117,15 +107,52 @@ impl Series {
         }
         Ok(())
     }
+
+    /// The same, but a float and a histogram may have the same time.
+    fn join_by_type(&mut self, other: Self) -> Result<(), Error> {
+        join_points(&mut self.floats, other.floats)?;
+        join_points(&mut self.histograms, other.histograms)
+    }
 }
 
-/// Series with the same labels as one; an error if two have a sample at the same step.
+/// Where a point belongs; `None` if there is one of the same time.
+fn place<T>(points: &[(i64, T)], time_ms: i64) -> Option<usize> {
+    match points.last() {
+        Some((last_ms, _)) if *last_ms >= time_ms => {
+            points.binary_search_by_key(&time_ms, |(time_ms, _)| *time_ms).err()
+        }
+        _ => Some(points.len()),
+    }
+}
+
+fn join_points<T>(points: &mut Vec<(i64, T)>, others: Vec<(i64, T)>) -> Result<(), Error> {
+    for (time_ms, value) in others {
+        let place = place(points, time_ms).ok_or_else(Error::same_labels)?;
+        points.insert(place, (time_ms, value));
+    }
+    Ok(())
+}
+
+/// Series with the same labels as one, where labels were made others; an error if two have a sample of the same type at
+/// the same step.
 pub(crate) fn merge_same(series: Vec<Series>) -> Result<Vec<Series>, Error> {
+    merge(series, Series::join_by_type)
+}
+
+/// Results with the same labels as one series; an error if two have a sample at the same step.
+pub(crate) fn merge_results(series: Vec<Series>) -> Result<Vec<Series>, Error> {
+    merge(series, Series::join)
+}
+
+fn merge(
+    series: Vec<Series>,
+    join: fn(&mut Series, Series) -> Result<(), Error>,
+) -> Result<Vec<Series>, Error> {
     let mut known: HashMap<Labels, usize> = HashMap::with_capacity(series.len());
     let mut out: Vec<Series> = Vec::with_capacity(series.len());
     for one in series {
         if let Some(at) = known.get(&one.labels) {
-            out[*at].join(one)?;
+            join(&mut out[*at], one)?;
         } else {
             known.insert(one.labels.clone(), out.len());
             out.push(one);

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use model::histogram::{CUSTOM_SCHEMA, to_spans};
 use model::labels::METRIC_NAME;
-use model::sample::{ResetHint, STALE_NAN_BITS};
 use model::{Histogram, Labels, Matcher};
 use promql::series_text;
 use promql::storage::{MsRange, Point, PointValue, Series, Storage};
 
+use crate::chunk;
 use crate::script::Load;
 
 /// Series with their samples.
@@ -51,32 +51,11 @@ impl Store {
         if points.get(at).is_some_and(|known| known.time_ms == point.time_ms) {
             return;
         }
-        let previous = at.checked_sub(1).map(|before| &points[before].value);
         if let PointValue::Histogram(histogram) = &mut point.value {
-            let hint = hint(histogram, previous);
-            Arc::make_mut(histogram).reset_hint = hint;
+            chunk::store(histogram, &mut points[..at]);
         }
         points.insert(at, point);
     }
-}
-
-/// What a stored histogram says of a reset: that there was none, if it goes on in the chunk of the one before.
-fn hint(histogram: &Histogram, previous: Option<&PointValue>) -> ResetHint {
-    if histogram.reset_hint == ResetHint::Gauge {
-        return ResetHint::Gauge;
-    }
-    let Some(PointValue::Histogram(previous)) = previous else { return ResetHint::Unknown };
-    let is_stale = |histogram: &Histogram| histogram.sum.to_bits() == STALE_NAN_BITS;
-    let plain = Histogram { reset_hint: ResetHint::Unknown, ..histogram.clone() };
-    let goes_on = histogram.reset_hint != ResetHint::Reset
-        && previous.reset_hint != ResetHint::Gauge
-        && (is_stale(histogram)
-            || (!is_stale(previous)
-                && histogram.schema == previous.schema
-                && histogram.zero_threshold == previous.zero_threshold
-                && histogram.custom_values == previous.custom_values
-                && !plain.detect_reset(previous)));
-    if goes_on { ResetHint::NotReset } else { ResetHint::Unknown }
 }
 
 /// Classic series of one time, put together.

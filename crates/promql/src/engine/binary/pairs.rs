@@ -1,5 +1,6 @@
 //! Operators between two vectors: series that belong together, step by step.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 
 use model::Labels;
@@ -43,11 +44,18 @@ impl Evaluator<'_> {
             out_by_labels: HashMap::new(),
             collected: HashSet::new(),
             remarks: HashMap::new(),
+            occupied: OnceCell::new(),
+            failure: None,
+            repeats: false,
         };
         for group in 0..groups.count {
             self.check_stop()?;
-            work.group(&many_members[group], &one_members[group])?;
+            work.group(&many_members[group], &one_members[group]);
         }
+        if let Some((_, error)) = work.failure {
+            return Err(error);
+        }
+        self.may_repeat |= work.repeats;
         // Of each step, what was noticed last is told.
         for (_, remark) in std::mem::take(&mut work.remarks).into_values() {
             self.remark(remark, binary, span);
@@ -60,6 +68,17 @@ impl Evaluator<'_> {
 /// Where a result stands among those of its step: by the series of the side with many, then by those of the side with
 /// one that found none.
 type Rank = (bool, usize);
+
+/// When something went wrong, as Prometheus goes step by step: first over the side with one, then over pairs, then over
+/// the results.
+type When = (usize, Phase, Rank);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    One,
+    Pairs,
+    Results,
+}
 
 struct Work<'a> {
     binary: &'a Binary,
@@ -75,6 +94,12 @@ struct Work<'a> {
     collected: HashSet<(Labels, usize)>,
     /// The last remark by step.
     remarks: HashMap<usize, (Rank, Remark)>,
+    /// At which steps the side with many has a sample at all.
+    occupied: OnceCell<Vec<bool>>,
+    /// What went wrong first.
+    failure: Option<(When, Error)>,
+    /// Whether there are results with the same labels at the only step.
+    repeats: bool,
 }
 
 /// A sample of the side with one at a step.
@@ -82,15 +107,15 @@ type Slot = Option<(usize, PointValue)>;
 
 impl Work<'_> {
     /// All steps of the series of one group.
-    fn group(&mut self, many: &[usize], one: &[usize]) -> Result<(), Error> {
+    fn group(&mut self, many: &[usize], one: &[usize]) {
         let matching = &self.binary.matching;
         // For `group_right` Prometheus swaps the sides and not what fills them: its left is always the side with many.
         let (fill_one, fill_many) = (matching.fill_right, matching.fill_left);
+        let slots = self.slots(one);
         if (many.is_empty() && fill_many.is_none()) || (one.is_empty() && fill_one.is_none()) {
             // Nothing can match, but the side with one still has to be one.
-            return self.slots(one).map(|_| ());
+            return;
         }
-        let slots = self.slots(one)?;
         let mut matched = vec![false; slots.len()];
         self.collected.clear();
         for &series in many {
@@ -115,34 +140,61 @@ impl Work<'_> {
                     result_labels(labels, of_one, self.binary.op, matching)
                 });
                 let name = name.clone();
-                self.pair(rank, step, &name, &value, &other, &mut matched)?;
+                self.pair(rank, step, &name, &value, &other, &mut matched);
             }
         }
-        let Some(fill) = fill_many else { return Ok(()) };
+        let Some(fill) = fill_many else { return };
         let fill = PointValue::Float(fill);
         for (step, slot) in slots.iter().enumerate() {
             let Some((from, other)) = slot.as_ref().filter(|_| !matched[step]) else { continue };
             let of_one = &self.one[*from].labels;
             let of_many = matched_labels(of_one, matching);
             let name = result_labels(&of_many, of_one, self.binary.op, matching);
-            self.pair((true, *from), step, &name, &fill, other, &mut matched)?;
+            self.pair((true, *from), step, &name, &fill, other, &mut matched);
         }
-        Ok(())
     }
 
-    /// The samples of the side with one by step; an error if there are two at one step.
-    fn slots(&self, one: &[usize]) -> Result<Vec<Slot>, Error> {
+    /// Keeps an error if nothing went wrong before it.
+    fn fail(&mut self, when: When, error: impl FnOnce(&Self) -> Error) {
+        if self.failure.as_ref().is_none_or(|(first, _)| when < *first) {
+            self.failure = Some((when, error(self)));
+        }
+    }
+
+    /// The samples of the side with one by step. Two at one step are an error, unless the other side has none at all then
+    /// and nothing fills it.
+    fn slots(&mut self, one: &[usize]) -> Vec<Slot> {
         let mut slots: Vec<Slot> = vec![None; self.steps.count()];
         for &series in one {
             for (time_ms, value) in samples(&self.one[series]) {
-                let slot = &mut slots[self.steps.index(time_ms)];
-                if let Some((other, _)) = slot {
-                    return Err(self.duplicate(series, *other));
+                let step = self.steps.index(time_ms);
+                match &mut slots[step] {
+                    Some((other, _)) if self.is_looked_at(step) => {
+                        let other = *other;
+                        self.fail((step, Phase::One, (false, series)), |work| work.duplicate(series, other));
+                    }
+                    Some(_) => {}
+                    slot => *slot = Some((series, value)),
                 }
-                *slot = Some((series, value));
             }
         }
-        Ok(slots)
+        slots
+    }
+
+    /// Whether a step is looked at: there is something on the side with many, or something that stands for it.
+    fn is_looked_at(&self, step: usize) -> bool {
+        let matching = &self.binary.matching;
+        if matching.fill_left.is_some() || matching.fill_right.is_some() {
+            return true;
+        }
+        let occupied = self.occupied.get_or_init(|| {
+            let mut occupied = vec![false; self.steps.count()];
+            for (time_ms, _) in self.many.iter().flat_map(samples) {
+                occupied[self.steps.index(time_ms)] = true;
+            }
+            occupied
+        });
+        occupied[step]
     }
 
     fn duplicate(&self, first: usize, second: usize) -> Error {
@@ -166,7 +218,7 @@ impl Work<'_> {
         many: &PointValue,
         one: &PointValue,
         matched: &mut [bool],
-    ) -> Result<(), Error> {
+    ) {
         let (left, right) = if self.is_swapped { (one, many) } else { (many, one) };
         let Element { value, keeps, remark } = element::evaluate(self.binary.op, left, right);
         if let Some(remark) = remark {
@@ -175,44 +227,43 @@ impl Work<'_> {
                 *last = (rank, remark);
             }
             if remark.is_fatal() {
-                return Ok(());
+                return;
             }
         }
         let is_one_to_one = self.binary.matching.cardinality == Cardinality::OneToOne;
-        if is_one_to_one && matched[step] {
-            return Err(Error::Execution(
-                "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
-                    .to_owned(),
-            ));
-        }
-        if !is_one_to_one && matched[step] && self.collected.contains(&(name.clone(), step)) {
-            return Err(Error::Execution(
-                "multiple matches for labels: grouping labels must ensure unique matches".to_owned(),
-            ));
+        let ambiguous = if is_one_to_one {
+            matched[step].then_some("many-to-one matching must be explicit (group_left/group_right)")
+        } else {
+            let is_new = self.collected.insert((name.clone(), step));
+            (!is_new).then_some("grouping labels must ensure unique matches")
+        };
+        if let Some(reason) = ambiguous {
+            let error = |_: &Self| Error::Execution(format!("multiple matches for labels: {reason}"));
+            return self.fail((step, Phase::Pairs, rank), error);
         }
         matched[step] = true;
-        if !is_one_to_one {
-            self.collected.insert((name.clone(), step));
-        }
         let value = match value {
             _ if self.binary.returns_bool => PointValue::Float(f64::from(u8::from(keeps))),
-            _ if !keeps => return Ok(()),
+            _ if !keeps => return,
             value => value,
         };
-        self.push(rank, name, self.steps.time(step), value)
+        self.push(rank, name, step, value);
     }
 
-    fn push(&mut self, rank: Rank, name: &Labels, time_ms: i64, value: PointValue) -> Result<(), Error> {
+    fn push(&mut self, rank: Rank, name: &Labels, step: usize, value: PointValue) {
+        let time_ms = self.steps.time(step);
         // At a single time Prometheus leaves two results with the same labels to whoever takes them.
         let known = if self.steps.is_single() { None } else { self.out_by_labels.get(name) };
         if let Some(at) = known {
-            return self.out[*at].1.insert(time_ms, value);
+            if let Err(error) = self.out[*at].1.insert(time_ms, value) {
+                self.fail((step, Phase::Results, rank), |_| error);
+            }
+            return;
         }
         let mut series = Series::new(name.clone(), self.binary.returns_bool);
         series.push(time_ms, value);
-        self.out_by_labels.insert(name.clone(), self.out.len());
+        self.repeats |= self.out_by_labels.insert(name.clone(), self.out.len()).is_some();
         self.out.push((rank, series));
-        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@ use crate::engine::Error;
 use crate::engine::evaluator::Evaluator;
 use crate::engine::plan::Binary;
 use crate::engine::steps::Steps;
-use crate::engine::value::{Series, merge_same};
+use crate::engine::value::{Series, merge_results};
 
 /// At which steps a group of series has a sample.
 struct Presence {
@@ -60,7 +60,11 @@ impl Evaluator<'_> {
             let right = present.filter(right, &groups.right, false);
             let mut all = left;
             all.extend(right);
-            return if steps.is_single() { Ok(all) } else { merge_same(all) };
+            if steps.is_single() {
+                self.may_repeat = true;
+                return Ok(all);
+            }
+            return merge_results(all);
         }
         let present = Presence::new(steps, &right, &groups.right, groups.count);
         Ok(present.filter(left, &groups.left, binary.op == BinaryOp::And))

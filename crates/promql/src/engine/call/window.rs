@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::Error;
 use super::super::annotations::Notice;
-use super::super::evaluator::{Evaluator, finish};
+use super::super::evaluator::Evaluator;
 use super::super::extended::with_ends;
 use super::super::functions::absent::where_nothing_is;
 use super::super::functions::{CallContext, RangeKernel, Window};
@@ -91,6 +91,10 @@ impl Evaluator<'_> {
                 }
             }
             Kind::Subquery(subquery) => {
+                // Prometheus does not know any more where the points of a subquery come from.
+                for (_, span) in call.args.iter().zip(&mut work.spans).filter(|(arg, _)| is_range(arg)) {
+                    *span = Span::default();
+                }
                 let series = self.subquery(subquery)?;
                 let mut scalars = self.scalars(&call.args)?;
                 let mut range = Range::new(subquery.moved, subquery.range_ms, None, lookback_ms);
@@ -224,7 +228,7 @@ impl Evaluator<'_> {
             return self.matrix(selector, *range_ms);
         }
         let series = self.vector(node)?;
-        Ok(finish(series)?.into_iter().map(super::super::points).collect())
+        Ok(self.finish(series)?.into_iter().map(super::super::points).collect())
     }
 
     fn matrix(&mut self, selector: &Selector, range_ms: i64) -> Result<Vec<SeriesPoints>, Error> {

@@ -1,10 +1,12 @@
 //! `histogram_quantile`, `histogram_quantiles` and `histogram_fraction`, of classic buckets and of native histograms.
 
 mod inputs;
+mod repairs;
 
 use model::histogram::{NanEffect, classic_fraction, classic_quantile};
 
 use self::inputs::{Input, Inputs};
+use self::repairs::Repairs;
 use super::labels::with;
 use super::quantile::is_valid;
 use crate::engine::Error;
@@ -12,7 +14,7 @@ use crate::engine::annotations::{Annotations, Notice};
 use crate::engine::evaluator::Evaluator;
 use crate::engine::numbers::General;
 use crate::engine::plan::{Call, Node};
-use crate::engine::value::{Operand, Series, merge_same};
+use crate::engine::value::{Operand, Series, merge_results};
 use crate::error::Span;
 
 /// `histogram_quantile(q, v)`
@@ -20,11 +22,13 @@ pub(super) fn histogram_quantile(evaluator: &mut Evaluator<'_>, call: &Call) -> 
     let [quantile, vector] = &*call.args else { return Ok(Operand::Vector(Vec::new())) };
     let quantiles = quantiles(evaluator, quantile)?;
     let inputs = Inputs::new(evaluator, vector)?;
-    let mut told = Told { span: vector.span, repairs: true };
+    let mut told = Told::new(vector.span);
     let value = |at: At<'_>, input: Input<'_>, annotations: &mut Annotations| {
         told.quantile(quantiles[at.step], at, input, annotations)
     };
-    inputs.evaluate(evaluator, value).map(Operand::Vector)
+    let series = inputs.evaluate(evaluator, value)?;
+    told.finish(evaluator);
+    Ok(Operand::Vector(series))
 }
 
 /// `histogram_quantiles(v, label, q, ...)`
@@ -35,7 +39,7 @@ pub(super) fn histogram_quantiles(evaluator: &mut Evaluator<'_>, call: &Call) ->
     let inputs = Inputs::new(evaluator, vector)?;
     let steps = evaluator.steps();
     let mut out = Vec::new();
-    let mut told = Told { span: vector.span, repairs: true };
+    let mut told = Told::new(vector.span);
     for quantiles in &all {
         let value = |at: At<'_>, input: Input<'_>, annotations: &mut Annotations| {
             told.quantile(quantiles[at.step], at, input, annotations)
@@ -45,9 +49,14 @@ pub(super) fn histogram_quantiles(evaluator: &mut Evaluator<'_>, call: &Call) ->
             split(series, of_step, label.text(), &mut out);
         }
         // Buckets that had to be repaired count once, however many quantiles are asked for.
-        told.repairs &= !quantiles.iter().any(|quantile| is_valid(*quantile));
+        told.tells_repairs &= !quantiles.iter().any(|quantile| is_valid(*quantile));
     }
-    merge_same(out).map(Operand::Vector)
+    told.finish(evaluator);
+    if steps.is_single() {
+        evaluator.may_repeat = true;
+        return Ok(Operand::Vector(out));
+    }
+    merge_results(out).map(Operand::Vector)
 }
 
 /// `histogram_fraction(lower, upper, v)`
@@ -93,10 +102,22 @@ struct Told {
     /// Of the vector.
     span: Span,
     /// Whether repaired buckets are told of.
-    repairs: bool,
+    tells_repairs: bool,
+    /// Those that are told of in the end.
+    repairs: Repairs,
 }
 
 impl Told {
+    fn new(span: Span) -> Self {
+        Self { span, tells_repairs: true, repairs: Repairs::default() }
+    }
+
+    /// Tells of repaired buckets.
+    fn finish(&self, evaluator: &mut Evaluator<'_>) {
+        let last_step = evaluator.steps().count().saturating_sub(1);
+        self.repairs.tell(last_step, self.span, &mut evaluator.annotations);
+    }
+
     fn quantile(
         &mut self,
         quantile: f64,
@@ -107,15 +128,8 @@ impl Told {
         match input {
             Input::Classic(buckets) => {
                 let found = classic_quantile(quantile, buckets);
-                if let Some(repaired) = found.repaired.filter(|_| self.repairs) {
-                    let notice = Notice::ForcedMonotonicity {
-                        metric: at.metric,
-                        time_ms: at.time_ms,
-                        min_bucket: repaired.min_bucket,
-                        max_bucket: repaired.max_bucket,
-                        max_difference: repaired.max_difference,
-                    };
-                    annotations.add(notice, self.span);
+                if let Some(repaired) = found.repaired.filter(|_| self.tells_repairs) {
+                    self.repairs.add(at, &repaired);
                 }
                 found.value
             }

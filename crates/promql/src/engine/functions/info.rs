@@ -12,7 +12,7 @@ use crate::engine::Error;
 use crate::engine::evaluator::Evaluator;
 use crate::engine::plan::{Call, Kind, Moved, Node, Selector};
 use crate::engine::select::Taken;
-use crate::engine::value::{Operand, Series, merge_same};
+use crate::engine::value::{Operand, Series, merge_results};
 
 /// The info metric where none is named.
 const TARGET_INFO: &str = "target_info";
@@ -31,18 +31,21 @@ pub(super) fn info(evaluator: &mut Evaluator<'_>, call: &Call) -> Result<Operand
         .collect();
     let told = base.iter().zip(&is_told).filter(|(_, is_told)| **is_told).map(|(one, _)| &one.labels);
     let found = find(evaluator, &wanted, told, reference_time(vector).unwrap_or_default())?;
-    let infos = InfoSeries::new(found, evaluator.steps(), &base)?;
+    let (infos, mut failure) = InfoSeries::new(found, evaluator.steps(), &base);
 
     let mut out = Vec::with_capacity(base.len());
     for (one, is_told) in base.into_iter().zip(is_told) {
         evaluator.check_stop()?;
         if is_told {
-            told_by(&infos, &wanted, &one, &mut out)?;
+            told_by(&infos, &wanted, &one, &mut out, &mut failure);
         } else {
             out.push(one);
         }
     }
-    merge_same(out).map(Operand::Vector)
+    match failure {
+        Some((_, error)) => Err(error),
+        None => merge_results(out).map(Operand::Vector),
+    }
 }
 
 /// What the second argument wants.
@@ -147,20 +150,30 @@ fn find<'a>(
     Ok(found)
 }
 
+/// What went wrong first, and when.
+type Failure = Option<(i64, Error)>;
+
+/// Keeps an error if nothing went wrong before it.
+fn fail(failure: &mut Failure, time_ms: i64, error: impl FnOnce() -> Error) {
+    if failure.as_ref().is_none_or(|(first_ms, _)| time_ms < *first_ms) {
+        *failure = Some((time_ms, error()));
+    }
+}
+
 /// A series with the labels of its info series, which may be others at other steps.
-fn told_by(infos: &InfoSeries, wanted: &Wanted, one: &Series, out: &mut Vec<Series>) -> Result<(), Error> {
-    let mut told = Told { infos, wanted, source: one, groups: infos.groups_of(&one.labels), last: None };
+fn told_by(infos: &InfoSeries, wanted: &Wanted, one: &Series, out: &mut Vec<Series>, failure: &mut Failure) {
+    let groups = infos.groups_of(&one.labels);
+    let mut told = Told { infos, wanted, source: one, groups, last: None, failure };
     for (time_ms, value) in &one.floats {
-        if let Some(series) = told.series_at(*time_ms, out)? {
+        if let Some(series) = told.series_at(*time_ms, out) {
             series.floats.push((*time_ms, *value));
         }
     }
     for (time_ms, histogram) in &one.histograms {
-        if let Some(series) = told.series_at(*time_ms, out)? {
+        if let Some(series) = told.series_at(*time_ms, out) {
             series.histograms.push((*time_ms, histogram.clone()));
         }
     }
-    Ok(())
 }
 
 /// Finds the series that a sample belongs to once it has been told.
@@ -172,22 +185,19 @@ struct Told<'a> {
     groups: Vec<usize>,
     /// The info series of the sample before, and its place in the result.
     last: Option<(Vec<usize>, Option<usize>)>,
+    failure: &'a mut Failure,
 }
 
 impl Told<'_> {
     /// `None` if there is no info though some is needed.
-    fn series_at<'b>(
-        &mut self,
-        time_ms: i64,
-        out: &'b mut Vec<Series>,
-    ) -> Result<Option<&'b mut Series>, Error> {
+    fn series_at<'b>(&mut self, time_ms: i64, out: &'b mut Vec<Series>) -> Option<&'b mut Series> {
         let infos = self.infos;
         let chosen: Vec<usize> =
             self.groups.iter().filter_map(|group| infos.newest(*group, time_ms)).collect();
         let place = match &self.last {
             Some((last, place)) if *last == chosen => *place,
             _ => {
-                let place = self.labels(&chosen)?.map(|labels| {
+                let place = self.labels(&chosen, time_ms).map(|labels| {
                     let drops_name = self.source.drops_name;
                     out.push(Series { labels, drops_name, ..Series::default() });
                     out.len() - 1
@@ -196,18 +206,20 @@ impl Told<'_> {
                 place
             }
         };
-        Ok(place.map(|place| &mut out[place]))
+        place.map(|place| &mut out[place])
     }
 
-    fn labels(&self, chosen: &[usize]) -> Result<Option<Labels>, Error> {
+    fn labels(&mut self, chosen: &[usize], time_ms: i64) -> Option<Labels> {
         if chosen.is_empty() && !self.wanted.keeps_untold() {
-            return Ok(None);
+            return None;
         }
         let mut added: Vec<(&str, &str)> = Vec::new();
         for info in chosen {
             for (name, value) in self.infos.labels(*info).iter().filter(|(name, _)| self.wanted.takes(name)) {
                 if added.iter().any(|(known, other)| *known == name && *other != value) {
-                    return Err(Error::Execution(format!("conflicting label: {name}")));
+                    let error = || Error::Execution(format!("conflicting label: {name}"));
+                    fail(self.failure, time_ms, error);
+                    return None;
                 }
                 // What the series says itself stays.
                 if self.source.labels.get(name).is_empty() {
@@ -215,6 +227,6 @@ impl Told<'_> {
                 }
             }
         }
-        Ok(Some(self.source.labels.iter().chain(added).collect()))
+        Some(self.source.labels.iter().chain(added).collect())
     }
 }

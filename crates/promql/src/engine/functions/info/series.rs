@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use model::Labels;
 use model::labels::METRIC_NAME;
 
-use super::IDENTIFYING;
+use super::{Failure, IDENTIFYING, fail};
 use crate::engine::Error;
 use crate::engine::steps::Steps;
 use crate::engine::value::Series;
@@ -23,7 +23,8 @@ pub(super) struct InfoSeries {
 impl InfoSeries {
     /// Of series whose values are the times of their samples in seconds. Two of a group with samples of the same time are
     /// an error, where there is something that they could be about.
-    pub(super) fn new(series: Vec<Series>, steps: Steps, base: &[Series]) -> Result<Self, Error> {
+    pub(super) fn new(series: Vec<Series>, steps: Steps, base: &[Series]) -> (Self, Failure) {
+        let mut failure = None;
         let mut new = Self { steps, groups: HashMap::new(), newest: Vec::new(), series: Vec::new() };
         let relevant = relevant_steps(steps, base);
         for (index, one) in series.iter().enumerate() {
@@ -37,14 +38,14 @@ impl InfoSeries {
                     Some(known_measured) if known_measured > *measured => {}
                     Some(known_measured) if known_measured == *measured && relevant.contains(&step) => {
                         let existing = known.map_or(&one.labels, |known| &series[known].labels);
-                        return Err(duplicate(existing, &one.labels, *measured));
+                        fail(&mut failure, *time_ms, || duplicate(existing, &one.labels, *measured));
                     }
                     _ => newest[step] = Some(index),
                 }
             }
         }
         new.series = series;
-        Ok(new)
+        (new, failure)
     }
 
     fn group(&mut self, labels: &Labels) -> usize {

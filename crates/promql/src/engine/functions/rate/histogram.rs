@@ -9,8 +9,16 @@ use super::super::histograms::{add_noting, subtract_noting};
 use super::super::start_times::Started;
 use super::super::{CallContext, Window};
 use super::RateKind;
-use crate::engine::annotations::Notice;
+use crate::engine::annotations::{Annotations, Notice};
 use crate::storage::HistogramPoint;
+
+/// Why there is no increase: some buckets are exponential, some have custom bounds.
+enum Mixed {
+    /// Those of the ends. This is said besides what was noticed before.
+    Ends,
+    /// Others. This is said in place of what was noticed before.
+    Others,
+}
 
 /// From the first to the last of two histograms or more, resets of a counter taken out. `None` if they do not fit
 /// together.
@@ -19,7 +27,18 @@ pub(super) fn increase(
     window: &Window<'_>,
     context: &mut CallContext<'_>,
 ) -> Option<Histogram> {
-    let [first, between @ .., last] = window.histograms else { return None };
+    let before = std::mem::take(context.annotations);
+    let increase = noting(kind, window, context);
+    let mut noticed = std::mem::replace(context.annotations, before);
+    if matches!(increase, Err(Mixed::Others)) {
+        noticed = Annotations::default();
+    }
+    context.annotations.merge(noticed);
+    increase.inspect_err(|_| context.note(Notice::MixedExponentialCustom { metric: window.metric() }, 0)).ok()
+}
+
+fn noting(kind: RateKind, window: &Window<'_>, context: &mut CallContext<'_>) -> Result<Histogram, Mixed> {
+    let [first, between @ .., last] = window.histograms else { return Err(Mixed::Ends) };
     let metric = window.metric();
     let is_gauge = |point: &HistogramPoint| point.histogram.reset_hint == ResetHint::Gauge;
     if kind.is_counter && (is_gauge(first) || is_gauge(last)) {
@@ -39,8 +58,7 @@ pub(super) fn increase(
     };
     let has_custom_bounds = baseline.has_custom_bounds();
     if last.histogram.has_custom_bounds() != has_custom_bounds {
-        context.note(Notice::MixedExponentialCustom { metric }, 0);
-        return None;
+        return Err(Mixed::Ends);
     }
 
     let mut schema = last.histogram.schema.min(baseline.schema);
@@ -51,22 +69,21 @@ pub(super) fn increase(
             }
             schema = schema.min(point.histogram.schema);
             if point.histogram.has_custom_bounds() != has_custom_bounds {
-                context.note(Notice::MixedExponentialCustom { metric }, 0);
-                return None;
+                return Err(Mixed::Others);
             }
         }
     }
 
     let mut increase = last.histogram.in_schema(schema);
-    subtract_noting(&mut increase, &baseline, window, context)?;
+    subtract_noting(&mut increase, &baseline, window, context).ok_or(Mixed::Others)?;
     if kind.is_counter {
-        add_resets(&mut increase, &baseline, window, context)?;
+        add_resets(&mut increase, &baseline, window, context).ok_or(Mixed::Others)?;
     } else if !is_gauge(first) || !is_gauge(last) {
         context.note(Notice::NotGauge { metric }, 0);
     }
     increase.reset_hint = ResetHint::Gauge;
     increase.compact(0);
-    Some(increase)
+    Ok(increase)
 }
 
 /// Adds what the counter had reached before each reset.
