@@ -6,6 +6,8 @@
 //! `read` makes samples of it, with the help of a `cache` of the series that the target had before and of `mutate`, which
 //! gives them the target's labels; `write` hands them to the store.
 //!
+//! [`Recorded`] takes bodies that are at hand in place of a target.
+//!
 //! Where targets come from is not decided here: a pool is given them, again and again.
 //!
 //! Bounds: a body has at most `body_size_limit` bytes after decompression, or [`MAX_BODY_BYTES`]; a scrape takes no longer
@@ -18,12 +20,15 @@ mod meters;
 mod mutate;
 mod pool;
 mod read;
+mod recorded;
 mod scrape;
 mod target;
+mod times;
 mod write;
 
 pub use client::{Dial, MAX_BODY_BYTES};
 pub use job::{Job, LabelLimits, Relabel};
 pub use meters::Meters;
 pub use pool::{Dropped, Environment, Pool};
+pub use recorded::Recorded;
 pub use target::{Address, Health, Status, Target};

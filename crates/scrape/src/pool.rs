@@ -18,9 +18,7 @@ use crate::job::Job;
 use crate::meters::Meters;
 use crate::scrape::Scraper;
 use crate::target::Target;
-
-/// How late a scrape may be for its samples to get the time at which it should have begun: even steps compress better.
-const TIME_TOLERANCE: Duration = Duration::from_millis(2);
+use crate::times::Times;
 
 /// What all pools share.
 #[derive(Debug, Clone)]
@@ -295,20 +293,13 @@ impl Loop {
         ticks: &mut tokio::time::Interval,
         interval: Duration,
     ) -> (Box<Scraper>, bool) {
-        let interval_ns = interval.as_nanos() as u64;
-        let tolerance_ns = TIME_TOLERANCE.min(interval / 100).as_nanos() as u64;
-        let mut aligned_ns = None;
+        let mut times = Times::new(interval);
         loop {
             tokio::select! {
                 _ = ticks.tick() => {}
-                () = self.stop.cancelled() => return (scraper, aligned_ns.is_some()),
+                () = self.stop.cancelled() => return (scraper, times.has_begun()),
             }
-            let now_ns = scraper.clock().now_ns();
-            let begin_ns = aligned_ns.unwrap_or(now_ns);
-            let late_ns = now_ns.saturating_sub(begin_ns);
-            let due_ns = begin_ns + late_ns - late_ns % interval_ns;
-            let time_ns = if now_ns.saturating_sub(due_ns) <= tolerance_ns { due_ns } else { now_ns };
-            aligned_ns = Some(due_ns);
+            let time_ns = times.next(scraper.clock().now_ns());
             let forced = self.own_error.clone().or_else(|| self.forced.lock().clone());
             scraper = scraper.scrape(time_ns, forced).await;
         }

@@ -83,7 +83,11 @@ impl Scraper {
         let target = Arc::clone(&self.target);
         let time = Status { last_scrape_ns: time_ns, ..Status::default() };
         // Reading and writing take longer than an async task may.
-        match tokio::task::spawn_blocking(move || self.keep(&fetched, began, time)).await {
+        let keep = move || {
+            self.keep(&fetched, began, time);
+            self
+        };
+        match tokio::task::spawn_blocking(keep).await {
             Ok(scraper) => scraper,
             Err(error) => {
                 let message = format!("reading what {} said failed: {error}", target.address());
@@ -92,8 +96,16 @@ impl Scraper {
         }
     }
 
+    /// Takes a body as if it had just been fetched.
+    pub(crate) fn keep_recorded(&mut self, content_type: &str, body: &[u8], time_ns: u64) {
+        self.body.clear();
+        self.body.extend_from_slice(body);
+        let status = Status { last_scrape_ns: time_ns, ..Status::default() };
+        self.keep(&Ok(content_type.to_owned()), Instant::now(), status);
+    }
+
     /// Reads, writes and reports.
-    fn keep(mut self: Box<Self>, fetched: &Fetched, began: Instant, mut status: Status) -> Box<Self> {
+    fn keep(&mut self, fetched: &Fetched, began: Instant, mut status: Status) {
         let time_ns = status.last_scrape_ns;
         let time_ms = (time_ns / 1_000_000) as i64;
         let mut bytes = 0.0;
@@ -152,7 +164,6 @@ impl Scraper {
             tracing::warn!(target = %self.target.address(), %cause, "appending scrape report failed");
         }
         self.meters.seconds.observe(began.elapsed().as_secs_f64());
-        self
     }
 
     fn count(&self, reading: &Reading) {

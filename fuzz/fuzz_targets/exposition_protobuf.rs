@@ -1,0 +1,12 @@
+//! Any bytes as an exposition in delimited protobuf.
+#![no_main]
+
+#[path = "shared/exposition.rs"]
+mod shared;
+
+use exposition::protocol::MediaType;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    shared::read(bytes, MediaType::Protobuf);
+});

@@ -1,0 +1,13 @@
+//! Any bytes as an exposition in the text format 0.0.4.
+#![no_main]
+
+#[path = "shared/exposition.rs"]
+mod shared;
+
+use exposition::protocol::MediaType;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    shared::read(bytes, MediaType::Text);
+    _ = exposition::check::text(bytes);
+});
