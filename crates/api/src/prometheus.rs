@@ -1,11 +1,11 @@
 //! Prometheus' HTTP API, as version 3.14 answers it (`web/api/v1` of prometheus/prometheus, and its OpenAPI file).
 //!
-//! [`router`] has the routes; `params` reads and refuses parameters; `answer` and `json` write bodies; `query`,
-//! `format`, `labels` and `status` are the handlers.
+//! [`router`] has the routes; `params` reads and refuses parameters; `limits` are those of queries; `answer`, `result`
+//! and `json` write bodies; `query`, `format`, `labels` and `status` are the handlers.
 //!
 //! Where it differs from Prometheus, on purpose: label names and values, and series, are those with samples in the
-//! range, not in the blocks that the range touches; metadata is what was sent by OTLP; of PromQL, selectors are
-//! evaluated and the rest is refused. What scrapes, rules and administration need is not there yet and says so.
+//! range, not in the blocks that the range touches; metadata is what was sent by OTLP; all that Prometheus calls
+//! experimental in PromQL is on (`flags` says by which of its switches). What is not there yet says so.
 
 mod admin;
 mod answer;
@@ -15,30 +15,36 @@ mod flags;
 mod format;
 mod json;
 mod labels;
+mod limits;
 mod params;
 mod query;
 mod read;
+mod result;
 mod rules;
 mod self_metrics;
 mod status;
 
-use axum::Router;
+use std::sync::Arc;
+
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
+use axum::{Extension, Router};
 use http::{HeaderValue, Method, StatusCode, header};
 
 use crate::Context;
 use crate::go;
 use crate::observe;
 use answer::ApiError;
+use limits::QueryFigures;
 
 /// All routes of Prometheus.
 pub fn router(context: Context) -> Router {
     let registry = context.registry.clone();
     let router = api().merge(pages()).fallback(not_found).method_not_allowed_fallback(method_not_allowed);
-    observe::observe(router.with_state(context), "prometheus", &registry)
+    let figures = Extension(Arc::new(QueryFigures::new(&registry)));
+    observe::observe(router.with_state(context).layer(figures), "prometheus", &registry)
 }
 
 /// `/api/v1`, with the headers that let a page of another origin read it.

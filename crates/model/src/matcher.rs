@@ -5,7 +5,7 @@ use std::fmt;
 use ::regex::Regex;
 
 use crate::labels::{Labels, Quoted};
-use crate::regex::compile_anchored;
+use crate::regex::compile_anchored_sized;
 
 /// How a matcher compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,6 +37,13 @@ impl MatchOp {
 #[error("{0}")]
 pub struct RegexError(String);
 
+impl RegexError {
+    /// Whether it is right, and too large once it is compiled.
+    pub fn is_too_large(&self) -> bool {
+        self.0.starts_with(crate::regex::TOO_LARGE)
+    }
+}
+
 /// One condition on one label. A label that is absent is compared as the empty text.
 #[derive(Debug, Clone)]
 pub struct Matcher {
@@ -44,17 +51,26 @@ pub struct Matcher {
     op: MatchOp,
     value: String,
     regex: Option<Regex>,
+    regex_bytes: usize,
 }
 
 impl Matcher {
     /// Compiles the pattern of a regular-expression matcher; a `.` matches a newline, as in Prometheus 3.
     pub fn new(name: impl Into<String>, op: MatchOp, value: impl Into<String>) -> Result<Self, RegexError> {
         let value = value.into();
-        let regex = match op {
-            MatchOp::Equal | MatchOp::NotEqual => None,
-            MatchOp::Regex | MatchOp::NotRegex => Some(compile_anchored(&value).map_err(RegexError)?),
+        let (regex, regex_bytes) = match op {
+            MatchOp::Equal | MatchOp::NotEqual => (None, 0),
+            MatchOp::Regex | MatchOp::NotRegex => {
+                let (regex, bytes) = compile_anchored_sized(&value).map_err(RegexError)?;
+                (Some(regex), bytes)
+            }
         };
-        Ok(Self { name: name.into(), op, value, regex })
+        Ok(Self { name: name.into(), op, value, regex, regex_bytes })
+    }
+
+    /// How many bytes its compiled expression takes at most; 0 if it has none.
+    pub fn regex_bytes(&self) -> usize {
+        self.regex_bytes
     }
 
     /// The label's name.
@@ -122,7 +138,19 @@ mod tests {
 
     #[test]
     fn a_pattern_that_compiles_too_large_is_refused() {
-        assert!(Matcher::new("job", MatchOp::Regex, "((a{1000}){1000}){1000}").is_err());
-        assert!(Matcher::new("job", MatchOp::Regex, "(").is_err());
+        let bomb = Matcher::new("job", MatchOp::Regex, "((a{1000}){1000}){1000}").unwrap_err();
+        assert!(bomb.is_too_large(), "{bomb}");
+        assert!(!Matcher::new("job", MatchOp::Regex, "(").unwrap_err().is_too_large());
+    }
+
+    #[test]
+    fn thousands_of_values_are_no_bomb() {
+        let hosts: Vec<String> = (0..2000).map(|host| format!("node-{host:05}.example.com:9100")).collect();
+        let matcher = Matcher::new("instance", MatchOp::Regex, hosts.join("|")).unwrap();
+        assert!(
+            matcher.matches("node-01999.example.com:9100") && !matcher.matches("node-02000.example.com:9100")
+        );
+        let small = Matcher::new("instance", MatchOp::Regex, "a.*").unwrap();
+        assert!(small.regex_bytes() < matcher.regex_bytes());
     }
 }

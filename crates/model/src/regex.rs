@@ -6,17 +6,26 @@
 use ::regex::{Captures, Regex, RegexBuilder};
 use regex_syntax::ast::{self, ErrorKind};
 
-/// Most bytes that one compiled expression may take.
-const SIZE_LIMIT: usize = 1 << 20;
+/// Sizes in bytes of a compiled expression, tried one after the other, so that it is known which one holds it. More
+/// than the last none may take.
+const SIZES: [usize; 3] = [64 << 10, 1 << 20, 10 << 20];
+
+/// How the message begins that refuses an expression for its size.
+pub(crate) const TOO_LARGE: &str = "error parsing regexp: expression too large";
 
 /// Compiles an expression that may match anywhere; the message of a refusal is Go's.
 pub fn compile(pattern: &str) -> Result<Regex, String> {
-    build(&checked(pattern)?)
+    build(&checked(pattern)?).map(|(regex, _)| regex)
 }
 
 /// Compiles an expression that has to match the whole text, in which `.` matches a newline too: that of a label
 /// matcher. The message of a refusal is Go's.
 pub fn compile_anchored(pattern: &str) -> Result<Regex, String> {
+    compile_anchored_sized(pattern).map(|(regex, _)| regex)
+}
+
+/// The same, with how many bytes it takes at most.
+pub fn compile_anchored_sized(pattern: &str) -> Result<(Regex, usize), String> {
     // Checked before it is put in brackets: `a)(b` is no expression.
     build(&format!("^(?s:{})$", checked(pattern)?))
 }
@@ -67,11 +76,15 @@ fn checked(pattern: &str) -> Result<String, String> {
     }
 }
 
-fn build(translated: &str) -> Result<Regex, String> {
-    RegexBuilder::new(translated)
-        .size_limit(SIZE_LIMIT)
-        .build()
-        .map_err(|error| format!("error parsing regexp: {}", last_line(&error.to_string())))
+fn build(translated: &str) -> Result<(Regex, usize), String> {
+    for size in SIZES {
+        match RegexBuilder::new(translated).size_limit(size).build() {
+            Ok(regex) => return Ok((regex, size)),
+            Err(::regex::Error::CompiledTooBig(_)) => {}
+            Err(error) => return Err(format!("error parsing regexp: {}", last_line(&error.to_string()))),
+        }
+    }
+    Err(TOO_LARGE.to_owned())
 }
 
 /// The expression in the syntax of the `regex` crate.

@@ -3,6 +3,7 @@
 use model::Matcher;
 use model::labels::METRIC_NAME;
 
+use crate::deep::deeper;
 use crate::error::Span;
 use crate::functions::Function;
 
@@ -573,7 +574,7 @@ impl Expr {
             Self::Matrix(_) | Self::Subquery(_) => ValueType::Matrix,
             Self::Unary(unary) => unary.expr.value_type(),
             Self::Binary(binary) => {
-                let of = |side: &Self| side.value_type() == ValueType::Scalar;
+                let of = |side: &Self| deeper(|| side.value_type()) == ValueType::Scalar;
                 if of(&binary.left) && of(&binary.right) { ValueType::Scalar } else { ValueType::Vector }
             }
             Self::Call(call) => call.function.returns,
@@ -595,11 +596,29 @@ impl Expr {
             Self::Matrix(matrix) => matrix.span,
             Self::Subquery(subquery) => subquery.span,
             Self::Unary(unary) => unary.span,
-            Self::Binary(binary) => Span { start: binary.left.span().start, end: binary.right.span().end },
+            Self::Binary(binary) => Span { start: binary.left.start(), end: binary.right.end() },
             Self::Aggregate(aggregate) => aggregate.span,
             Self::Call(call) => call.span,
             Self::Paren(paren) => paren.span,
         }
+    }
+
+    /// Where it begins. A loop, since a long chain of operators is deep.
+    fn start(&self) -> usize {
+        let mut expr = self;
+        while let Self::Binary(binary) = expr {
+            expr = &binary.left;
+        }
+        expr.span().start
+    }
+
+    /// Where it ends.
+    fn end(&self) -> usize {
+        let mut expr = self;
+        while let Self::Binary(binary) = expr {
+            expr = &binary.right;
+        }
+        expr.span().end
     }
 
     /// The expressions that it is made of, from left to right.
@@ -620,7 +639,7 @@ impl Expr {
         match self {
             Self::Vector(selector) => vec![&selector.matchers],
             Self::Matrix(selector) => vec![&selector.vector.matchers],
-            other => other.children().into_iter().flat_map(Self::selectors).collect(),
+            other => deeper(|| other.children().into_iter().flat_map(Self::selectors).collect()),
         }
     }
 }

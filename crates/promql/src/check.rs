@@ -3,6 +3,7 @@
 use model::Matcher;
 
 use crate::ast::{Aggregate, Binary, Call, Cardinality, Expr, ValueType, VectorSelector};
+use crate::deep::deeper;
 use crate::error::{ParseError, Span};
 use crate::functions::Variadic;
 
@@ -23,6 +24,10 @@ impl Check<'_> {
     }
 
     fn expr(&self, expr: &Expr) -> Result {
+        deeper(|| self.level(expr))
+    }
+
+    fn level(&self, expr: &Expr) -> Result {
         match expr {
             Expr::Number(_) | Expr::String(_) => Ok(()),
             Expr::Vector(vector) => self.vector(vector, vector.span),

@@ -179,7 +179,7 @@ fn sample(series: value::Series) -> Option<(Labels, PointValue)> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::convert::Infallible;
 
     use model::Matcher;
@@ -233,6 +233,11 @@ mod tests {
 
     fn never() -> Option<Stop> {
         None
+    }
+
+    /// Evaluates over some store, for tests of other modules.
+    pub(crate) fn evaluate(expr: &Expr) {
+        instant(&store(), expr, 60_000, Options::default(), &never).unwrap();
     }
 
     fn at(query: &str, time_ms: i64) -> Vec<f64> {
@@ -305,6 +310,9 @@ mod tests {
         let expr = parse("up[10m]").unwrap();
         let error = instant(&store(), &expr, 400_000, options, &never).unwrap_err();
         assert!(error.to_string().starts_with("query processing would load too many samples"), "{error}");
+        let lots = parse("sum_over_time(up[100y:1ms])").unwrap();
+        let error = instant(&store(), &lots, 400_000, Options::default(), &never).unwrap_err();
+        assert!(matches!(error, Error::TooManySamples), "{error}");
         for (stop, expected) in [
             (Stop::Canceled, "query was canceled in expression evaluation"),
             (Stop::TimedOut, "query timed out in expression evaluation"),

@@ -19,6 +19,32 @@ pub struct ParseError {
     /// What is wrong there.
     pub message: String,
     position: Position,
+    limit: Option<Limit>,
+}
+
+/// What a query may not have more of, so that reading it takes neither all memory nor the whole stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Limit {
+    /// Its length: a mebibyte.
+    Bytes,
+    /// How deeply its expressions are nested: 100.
+    Depth,
+    /// Its operators and subqueries: 2,000.
+    Operators,
+    /// What its regular expressions take once they are compiled: 10 MiB each, 64 MiB together.
+    Regex,
+}
+
+impl Limit {
+    /// A name for figures.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Bytes => "bytes",
+            Self::Depth => "depth",
+            Self::Operators => "operators",
+            Self::Regex => "regex",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +61,18 @@ impl ParseError {
             let (line, column) = position(query, span.start);
             Position::Known { line, column }
         };
-        Self { span, message: message.into(), position }
+        Self { span, message: message.into(), position, limit: None }
+    }
+
+    /// The same, with the limit that was broken.
+    pub(crate) fn of(mut self, limit: Limit) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
+    /// The limit that the query broke; `None` if it is wrong for another reason.
+    pub fn limit(&self) -> Option<Limit> {
+        self.limit
     }
 
     /// The same error in a longer text: the line that it tells is counted from the first one of that.

@@ -12,6 +12,7 @@
 
 mod ast;
 mod check;
+mod deep;
 mod duration;
 pub mod engine;
 mod error;
@@ -29,6 +30,6 @@ pub use ast::{
     MatrixSelector, NumberLiteral, Paren, StringLiteral, Subquery, Unary, ValueType, VectorSelector,
 };
 pub use duration::{format_duration, parse_duration};
-pub use error::{ParseError, Span};
+pub use error::{Limit, ParseError, Span};
 pub use parser::{parse, parse_selector};
 pub use pretty::pretty;

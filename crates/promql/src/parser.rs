@@ -17,7 +17,7 @@ use model::Matcher;
 
 use crate::ast::Expr;
 use crate::check::check;
-use crate::error::{ParseError, Span};
+use crate::error::{Limit, ParseError, Span};
 use crate::lexer::{self, Keyword, Kind, Token};
 pub(crate) use series::parse_series;
 
@@ -29,6 +29,9 @@ const MAX_DEPTH: usize = 100;
 
 /// Most operators and subqueries of a query: each makes the tree deeper, even without parentheses.
 const MAX_OPERATORS: usize = 2000;
+
+/// Most bytes that the regular expressions of a query take together, as [`Matcher::regex_bytes`] counts them.
+const MAX_REGEX_BYTES: usize = 64 << 20;
 
 type Result<T> = std::result::Result<T, ParseError>;
 
@@ -74,16 +77,17 @@ struct Parser<'a> {
     lex_error: String,
     at: usize,
     operators: usize,
+    regex_bytes: usize,
 }
 
 impl<'a> Parser<'a> {
     fn new(query: &'a str) -> Result<Self> {
         if query.len() > MAX_QUERY_BYTES {
             let message = format!("the query is longer than {MAX_QUERY_BYTES} bytes");
-            return Err(ParseError::new(query, Span::default(), message));
+            return Err(ParseError::new(query, Span::default(), message).of(Limit::Bytes));
         }
         let (tokens, lex_error) = lexer::lex(query);
-        Ok(Self { query, tokens, lex_error, at: 0, operators: 0 })
+        Ok(Self { query, tokens, lex_error, at: 0, operators: 0, regex_bytes: 0 })
     }
 
     fn peek(&self) -> Token {
@@ -166,7 +170,8 @@ impl<'a> Parser<'a> {
         if self.operators <= MAX_OPERATORS {
             return Ok(());
         }
-        Err(self.error(self.peek().span, format!("the query has more than {MAX_OPERATORS} operators")))
+        let message = format!("the query has more than {MAX_OPERATORS} operators");
+        Err(self.error(self.peek().span, message).of(Limit::Operators))
     }
 
     /// Whether the next token is an operator written so.

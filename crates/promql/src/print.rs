@@ -11,43 +11,48 @@ use crate::ast::{
     Aggregate, At, Binary, Cardinality, DurationExpr, Expr, Matching, NumberLiteral, StringLiteral, Subquery,
     VectorSelector,
 };
+use crate::deep::deeper;
 use crate::duration::format_duration;
 
 impl Display for Expr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Number(number) => number.fmt(f),
-            Self::String(StringLiteral { bytes: Some(bytes), .. }) => f.write_str(bytes),
-            Self::String(text) => quoted(&text.value, f),
-            Self::Vector(vector) => {
-                selector(vector, f)?;
-                at(vector.at, f)?;
-                extension(vector, f)?;
-                offset(vector.offset_ms, vector.offset_expr.as_ref(), f)
-            }
-            Self::Matrix(matrix) => {
-                selector(&matrix.vector, f)?;
-                f.write_char('[')?;
-                duration(matrix.range_ms, matrix.range_expr.as_ref(), f)?;
-                f.write_char(']')?;
-                extension(&matrix.vector, f)?;
-                at(matrix.vector.at, f)?;
-                offset(matrix.vector.offset_ms, matrix.vector.offset_expr.as_ref(), f)
-            }
-            Self::Subquery(subquery) => subquery.fmt(f),
-            Self::Unary(unary) => write!(f, "{}{}", if unary.is_negative { '-' } else { '+' }, unary.expr),
-            Self::Binary(binary) => binary.fmt(f),
-            Self::Aggregate(aggregate) => aggregate.fmt(f),
-            Self::Call(call) => {
-                write!(f, "{}(", call.function.name)?;
-                for (index, arg) in call.args.iter().enumerate() {
-                    f.write_str(if index == 0 { "" } else { ", " })?;
-                    arg.fmt(f)?;
-                }
-                f.write_char(')')
-            }
-            Self::Paren(paren) => write!(f, "({})", paren.expr),
+        deeper(|| level(self, f))
+    }
+}
+
+fn level(expr: &Expr, f: &mut Formatter<'_>) -> fmt::Result {
+    match expr {
+        Expr::Number(number) => number.fmt(f),
+        Expr::String(StringLiteral { bytes: Some(bytes), .. }) => f.write_str(bytes),
+        Expr::String(text) => quoted(&text.value, f),
+        Expr::Vector(vector) => {
+            selector(vector, f)?;
+            at(vector.at, f)?;
+            extension(vector, f)?;
+            offset(vector.offset_ms, vector.offset_expr.as_ref(), f)
         }
+        Expr::Matrix(matrix) => {
+            selector(&matrix.vector, f)?;
+            f.write_char('[')?;
+            duration(matrix.range_ms, matrix.range_expr.as_ref(), f)?;
+            f.write_char(']')?;
+            extension(&matrix.vector, f)?;
+            at(matrix.vector.at, f)?;
+            offset(matrix.vector.offset_ms, matrix.vector.offset_expr.as_ref(), f)
+        }
+        Expr::Subquery(subquery) => subquery.fmt(f),
+        Expr::Unary(unary) => write!(f, "{}{}", if unary.is_negative { '-' } else { '+' }, unary.expr),
+        Expr::Binary(binary) => binary.fmt(f),
+        Expr::Aggregate(aggregate) => aggregate.fmt(f),
+        Expr::Call(call) => {
+            write!(f, "{}(", call.function.name)?;
+            for (index, arg) in call.args.iter().enumerate() {
+                f.write_str(if index == 0 { "" } else { ", " })?;
+                arg.fmt(f)?;
+            }
+            f.write_char(')')
+        }
+        Expr::Paren(paren) => write!(f, "({})", paren.expr),
     }
 }
 

@@ -43,10 +43,7 @@ impl IntoResponse for Answer {
         let mut body = String::with_capacity(self.data.len() + 64);
         body.push_str(r#"{"status":"success","data":"#);
         body.push_str(&self.data);
-        if !self.warnings.is_empty() {
-            body.push_str(r#","warnings":"#);
-            json::strings(&mut body, self.warnings.iter().map(String::as_str));
-        }
+        json::told(&mut body, &self.warnings, &[]);
         body.push('}');
         with_type(StatusCode::OK, body)
     }
@@ -69,6 +66,7 @@ enum Kind {
     BadData,
     Execution,
     Timeout,
+    Canceled,
     Unavailable,
     Internal,
     NotFound,
@@ -112,6 +110,8 @@ impl ApiError {
             Kind::BadData => StatusCode::BAD_REQUEST,
             Kind::Execution => StatusCode::UNPROCESSABLE_ENTITY,
             Kind::Timeout | Kind::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            // Nobody reads it; the status is what nginx made up for this.
+            Kind::Canceled => StatusCode::from_u16(499).unwrap_or(StatusCode::REQUEST_TIMEOUT),
             Kind::NotFound => StatusCode::NOT_FOUND,
             Kind::Unavailable | Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -122,6 +122,7 @@ impl ApiError {
             Kind::BadData => "bad_data",
             Kind::Execution => "execution",
             Kind::Timeout => "timeout",
+            Kind::Canceled => "canceled",
             Kind::Unavailable | Kind::Busy => "unavailable",
             Kind::Internal => "internal",
             Kind::NotFound => "not_found",
@@ -142,7 +143,7 @@ impl From<engine::Error> for ApiError {
         match error {
             engine::Error::RangeType(_) => Self::parameter("query", message),
             engine::Error::TimedOut(_) => Self { kind: Kind::Timeout, message },
-            engine::Error::Storage(_) => Self { kind: Kind::Internal, message },
+            engine::Error::Canceled(_) => Self { kind: Kind::Canceled, message },
             _ => Self { kind: Kind::Execution, message },
         }
     }

@@ -6,12 +6,12 @@ use axum::extract::State;
 use promql::functions::FUNCTIONS;
 
 use super::answer::{Answer, ApiError};
-use super::query::{MAX_SAMPLES, TIMEOUT};
+use super::limits::{MAX_SAMPLES, TIMEOUT};
 use crate::Context;
 
 /// Features that Prometheus has to be told to have, and that are always there here.
 const ENABLED: &str = "exemplar-storage,promql-binop-fill-modifiers,promql-delayed-name-removal,promql-experimental-functions,\
-                       promql-extended-range-selectors,use-start-timestamps";
+                       promql-extended-range-selectors,promql-per-step-stats,use-start-timestamps";
 
 /// Flags that are the same whatever this is started with: Prometheus' defaults, and what the compose file has.
 const FIXED: &[(&str, &str)] = &[
@@ -113,11 +113,12 @@ const KNOWN: &[(&str, &[&str], &[&str])] = &[
             "offset",
             "on",
             "per_query_lookback_delta",
+            "per_step_stats",
             "smoothed",
             "subqueries",
             "without",
         ],
-        &["per_step_stats", "type_and_unit_labels"],
+        &["type_and_unit_labels"],
     ),
     (
         "promql_operators",

@@ -64,6 +64,16 @@ pub(super) fn strings<'a>(out: &mut String, items: impl IntoIterator<Item = &'a 
     list(out, items, text);
 }
 
+/// What is told besides an answer, as members of it, each behind a comma: warnings and infos where there are any.
+pub(super) fn told(out: &mut String, warnings: &[String], infos: &[String]) {
+    for (name, texts) in [("warnings", warnings), ("infos", infos)] {
+        if !texts.is_empty() {
+            _ = write!(out, r#","{name}":"#);
+            strings(out, texts.iter().map(String::as_str));
+        }
+    }
+}
+
 /// Labels as an object.
 pub(super) fn labels(out: &mut String, labels: &Labels) {
     object(out, labels.iter());
@@ -160,8 +170,8 @@ fn histogram(out: &mut String, histogram: &Histogram) {
     out.push('}');
 }
 
-/// Type and value of a query's result: `"resultType":…,"result":…`.
-pub(super) fn value(out: &mut String, value: &Value) {
+/// The type of a query's result, and what comes before the value: `"resultType":…,"result":`.
+pub(super) fn value_type(out: &mut String, value: &Value) {
     let name = match value {
         Value::Scalar(..) => "scalar",
         Value::String(..) => "string",
@@ -169,6 +179,10 @@ pub(super) fn value(out: &mut String, value: &Value) {
         Value::Matrix(_) => "matrix",
     };
     _ = write!(out, r#""resultType":"{name}","result":"#);
+}
+
+/// A result that is one point; nothing for one with rows.
+pub(super) fn single(out: &mut String, value: &Value) {
     match value {
         Value::Scalar(time_ms, value) => float_point(out, *time_ms, *value),
         Value::String(time_ms, value) => {
@@ -178,14 +192,12 @@ pub(super) fn value(out: &mut String, value: &Value) {
             text(out, value);
             out.push(']');
         }
-        Value::Vector(time_ms, samples) => {
-            list(out, samples, |out, (labels, value)| sample(out, labels, *time_ms, value));
-        }
-        Value::Matrix(matrix) => list(out, matrix, series),
+        Value::Vector(..) | Value::Matrix(_) => {}
     }
 }
 
-fn sample(out: &mut String, metric: &Labels, time_ms: i64, value: &PointValue) {
+/// A row of a vector.
+pub(super) fn sample(out: &mut String, metric: &Labels, time_ms: i64, value: &PointValue) {
     out.push_str(r#"{"metric":"#);
     labels(out, metric);
     match value {
@@ -201,7 +213,8 @@ fn sample(out: &mut String, metric: &Labels, time_ms: i64, value: &PointValue) {
     out.push('}');
 }
 
-fn series(out: &mut String, series: &SeriesPoints) {
+/// A row of a matrix.
+pub(super) fn series(out: &mut String, series: &SeriesPoints) {
     out.push_str(r#"{"metric":"#);
     labels(out, &series.labels);
     if !series.floats.is_empty() {
@@ -234,8 +247,6 @@ pub(super) fn exemplars(out: &mut String, (metric, found): &(Labels, Vec<Exempla
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use model::histogram::to_spans;
 
     use super::*;
@@ -304,18 +315,6 @@ mod tests {
             concat!(
                 r#"{"count":"0","sum":"0","buckets":["#,
                 r#"[3,"-Inf","0.5","2"],[0,"0.5","1","3"],[0,"1","+Inf","1"]]}"#
-            )
-        );
-        let matrix = Value::Matrix(vec![SeriesPoints {
-            histograms: vec![(1000, Arc::new(Histogram::default()))],
-            floats: vec![(500, f64::NAN)],
-            ..SeriesPoints::default()
-        }]);
-        assert_eq!(
-            written(|out| super::value(out, &matrix)),
-            concat!(
-                r#""resultType":"matrix","result":[{"metric":{},"values":[[0.500,"NaN"]],"#,
-                r#""histograms":[[1,{"count":"0","sum":"0"}]]}]"#
             )
         );
     }

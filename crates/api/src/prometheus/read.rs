@@ -24,7 +24,7 @@ use self::message::{
     Chunk, ChunkedReadResponse, ChunkedSeries, Label, LabelMatcher, Query, QueryResult, ReadRequest,
     ReadResponse, Sample, TimeSeries, WireHistogram,
 };
-use super::query::MAX_SAMPLES;
+use super::limits::MAX_SAMPLES;
 use crate::{Context, go};
 
 /// Most bytes of a request, compressed and not.

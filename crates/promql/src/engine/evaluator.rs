@@ -12,6 +12,7 @@ use super::steps::Steps;
 use super::value::{Operand, Series, merge_same, total_size};
 use super::{Error, Options, Stop};
 use crate::ast::ValueType;
+use crate::deep::deeper;
 use crate::storage::MsRange;
 
 /// Where an error says that a query ended while it was evaluated.
@@ -93,6 +94,10 @@ impl<'a> Evaluator<'a> {
     /// What a part of a query is at every step.
     pub(crate) fn eval(&mut self, node: &Node) -> Result<Operand, Error> {
         self.check_stop()?;
+        deeper(|| self.level(node))
+    }
+
+    fn level(&mut self, node: &Node) -> Result<Operand, Error> {
         match &node.kind {
             Kind::Number(number) => {
                 let count = self.steps.count();
@@ -177,7 +182,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// The steps of a subquery: multiples of its own step, within the ranges of all steps.
-    fn subquery_steps(&self, subquery: &Subquery) -> Steps {
+    fn subquery_steps(&self, subquery: &Subquery) -> Result<Steps, Error> {
         let step_ms = match subquery.step_ms {
             0 => self.options.subquery_step_ms.max(1),
             step_ms => step_ms,
@@ -188,13 +193,25 @@ impl<'a> Evaluator<'a> {
         if start_ms <= oldest_ms {
             start_ms += step_ms;
         }
-        Steps { start_ms, end_ms: subquery.moved.time(self.steps.last_ms()), step_ms }
+        let steps = Steps { start_ms, end_ms: subquery.moved.time(self.steps.last_ms()), step_ms };
+        // Each would be a sample, and room is made for all of them at once.
+        if steps.count() > self.options.max_samples {
+            return Err(Error::TooManySamples);
+        }
+        Ok(steps)
+    }
+
+    /// Evaluates a subquery. What it reads is counted by step where there is more than one that it may belong to.
+    fn at_own_steps(&mut self, subquery: &Subquery) -> Result<(Vec<Series>, Stats, Steps), Error> {
+        let steps = self.subquery_steps(subquery)?;
+        let per_step = self.steps.count() > 1;
+        let (series, stats) = self.within(steps, per_step, |evaluator| evaluator.vector(&subquery.expr))?;
+        Ok((series, stats, steps))
     }
 
     /// A subquery whose points are handed out as they are.
     fn bare_subquery(&mut self, subquery: &Subquery) -> Result<Vec<Series>, Error> {
-        let steps = self.subquery_steps(subquery);
-        let (series, stats) = self.within(steps, true, |evaluator| evaluator.vector(&subquery.expr))?;
+        let (series, stats, steps) = self.at_own_steps(subquery)?;
         let (outer, last) = (self.steps, self.steps.count().saturating_sub(1));
         self.stats.add_total(last, stats.total_samples);
         self.stats.add_subquery_read(&stats, steps, outer, 0, 0);
@@ -203,8 +220,7 @@ impl<'a> Evaluator<'a> {
 
     /// A subquery whose points a function looks at.
     pub(super) fn subquery(&mut self, subquery: &Subquery) -> Result<Vec<Series>, Error> {
-        let steps = self.subquery_steps(subquery);
-        let (series, stats) = self.within(steps, true, |evaluator| evaluator.vector(&subquery.expr))?;
+        let (series, stats, steps) = self.at_own_steps(subquery)?;
         let outer = self.steps;
         let offset_ms = subquery.moved.offset_ms;
         self.stats.add_subquery_read(&stats, steps, outer, offset_ms, subquery.range_ms);

@@ -8,6 +8,7 @@ mod totals;
 use model::Matcher;
 
 use crate::ast::{AggregateOp, BinaryOp, Extension, Matching, StringLiteral, ValueType};
+use crate::deep::deeper;
 use crate::error::Span;
 use crate::functions::Function;
 
@@ -142,7 +143,7 @@ impl Node {
             Kind::Matrix(..) | Kind::Subquery(_) => ValueType::Matrix,
             Kind::Negative(node) | Kind::Invariant(node) => node.value_type(),
             Kind::Binary(binary) => {
-                let scalar = |node: &Self| node.value_type() == ValueType::Scalar;
+                let scalar = |node: &Self| deeper(|| node.value_type()) == ValueType::Scalar;
                 if scalar(&binary.left) && scalar(&binary.right) {
                     ValueType::Scalar
                 } else {

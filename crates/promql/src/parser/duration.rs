@@ -2,7 +2,7 @@
 
 use super::{MAX_DEPTH, Parser, Result};
 use crate::ast::{BinaryOp, DurationExpr, NumberLiteral};
-use crate::error::Span;
+use crate::error::{Limit, Span};
 use crate::lexer::{Keyword, Kind};
 
 /// As signs bind elsewhere.
@@ -52,7 +52,7 @@ impl Parser<'_> {
 
     fn duration_expr(&mut self, least: u8, depth: usize, names: (&str, &str)) -> Result<DurationExpr> {
         if depth >= MAX_DEPTH {
-            return Err(self.error(self.peek().span, "durations are nested too deeply"));
+            return Err(self.error(self.peek().span, "durations are nested too deeply").of(Limit::Depth));
         }
         let begin = self.peek().span.start;
         let mut left = if self.is_operator("-") || self.is_operator("+") {

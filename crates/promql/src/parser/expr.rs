@@ -6,8 +6,9 @@ use crate::ast::{
     Aggregate, AggregateOp, Binary, BinaryOp, Call, Cardinality, Expr, Matching, NumberLiteral, Paren,
     StringLiteral, Unary, ValueType,
 };
+use crate::deep::deeper;
 use crate::duration::parse_duration;
-use crate::error::Span;
+use crate::error::{Limit, Span};
 use crate::functions::Function;
 use crate::lexer::{Keyword, Kind};
 use crate::text;
@@ -19,9 +20,9 @@ impl Parser<'_> {
     /// An expression whose operators bind at least as strongly as `least`.
     pub(super) fn expr(&mut self, least: u8, depth: usize) -> Result<Expr> {
         if depth >= MAX_DEPTH {
-            return Err(self.error(self.peek().span, "expressions are nested too deeply"));
+            return Err(self.error(self.peek().span, "expressions are nested too deeply").of(Limit::Depth));
         }
-        let mut left = self.operand(depth)?;
+        let mut left = deeper(|| self.operand(depth))?;
         while let Some(op) = self.binary_op() {
             let precedence = op.precedence();
             if precedence < least {
@@ -32,7 +33,7 @@ impl Parser<'_> {
             let (matching, returns_bool) = self.binary_modifiers()?;
             // Only powers associate to the right.
             let right = if op == BinaryOp::Pow { precedence } else { precedence + 1 };
-            let right = self.expr(right, depth + 1)?;
+            let right = deeper(|| self.expr(right, depth + 1))?;
             left = Expr::Binary(Box::new(binary(op, left, right, matching, returns_bool)));
         }
         Ok(left)

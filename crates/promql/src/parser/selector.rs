@@ -3,9 +3,9 @@
 use model::labels::METRIC_NAME;
 use model::{MatchOp, Matcher};
 
-use super::{Parser, Result};
+use super::{MAX_REGEX_BYTES, Parser, Result};
 use crate::ast::{At, DurationExpr, Expr, Extension, MatrixSelector, Subquery, VectorSelector};
-use crate::error::Span;
+use crate::error::{Limit, Span};
 use crate::lexer::{Keyword, Kind};
 use crate::text;
 
@@ -85,8 +85,18 @@ impl Parser<'_> {
         self.matcher(&name, op, text::unquote(self.text(value)), span)
     }
 
-    fn matcher(&self, name: &str, op: MatchOp, value: String, span: Span) -> Result<Matcher> {
-        Matcher::new(name, op, value).map_err(|error| self.error(span, error.to_string()))
+    fn matcher(&mut self, name: &str, op: MatchOp, value: String, span: Span) -> Result<Matcher> {
+        let matcher = Matcher::new(name, op, value).map_err(|error| {
+            let wrong = self.error(span, error.to_string());
+            if error.is_too_large() { wrong.of(Limit::Regex) } else { wrong }
+        })?;
+        self.regex_bytes += matcher.regex_bytes();
+        if self.regex_bytes > MAX_REGEX_BYTES {
+            let message =
+                format!("the regular expressions of the query take more than {MAX_REGEX_BYTES} bytes");
+            return Err(self.error(span, message).of(Limit::Regex));
+        }
+        Ok(matcher)
     }
 
     /// A range, or a subquery, behind an expression.

@@ -3,6 +3,7 @@
 use super::duration::milliseconds;
 use super::{Aggregate, Binary, Call, Kind, Moved, Node, Selector, Subquery, totals};
 use crate::ast::{self, At, DurationExpr, Expr};
+use crate::deep::deeper;
 use crate::engine::Error;
 use crate::engine::steps::Steps;
 
@@ -58,6 +59,10 @@ fn mark(node: Node) -> Node {
 
 impl Lower {
     fn expr(&self, expr: &Expr) -> Result<Lowered, Error> {
+        deeper(|| self.level(expr))
+    }
+
+    fn level(&self, expr: &Expr) -> Result<Lowered, Error> {
         let node = |kind| Node { span: expr.span(), kind };
         Ok(match expr {
             Expr::Number(number) => Lowered::new(node(Kind::Number(number.value)), true, false),

@@ -2,6 +2,7 @@
 
 use super::{Kind, Node};
 use crate::ast::BinaryOp;
+use crate::deep::deeper;
 
 /// Marks the selectors of which only the totals are needed.
 pub(super) fn mark(node: &mut Node) {
@@ -10,6 +11,10 @@ pub(super) fn mark(node: &mut Node) {
 
 /// `is_enough` says that the totals are enough for what is around a part of a query.
 fn visit(node: &mut Node, is_enough: bool) {
+    deeper(|| level(node, is_enough));
+}
+
+fn level(node: &mut Node, is_enough: bool) {
     match &mut node.kind {
         Kind::Number(_) | Kind::Text(_) => {}
         Kind::Vector(selector) | Kind::Matrix(selector, _) => selector.only_totals = is_enough,
