@@ -3,6 +3,7 @@
 //!
 //! Each product gives a `router(Context) -> axum::Router`; `stack` puts it on its port.
 
+mod build_info;
 pub mod go;
 pub mod jaeger;
 pub mod loki;

@@ -48,13 +48,10 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the operating system would not read what is there, as when there are too many open files: no reason to
-    /// take it for damaged.
+    /// Whether the operating system refused: no reason to take a block for damaged. See [`is_refusal`].
     pub fn is_refusal(&self) -> bool {
         match self {
-            Self::Io { source, .. } => {
-                source.raw_os_error().is_some() && source.kind() != std::io::ErrorKind::NotFound
-            }
+            Self::Io { source, .. } => is_refusal(source),
             Self::Damaged { .. } => false,
         }
     }
@@ -63,6 +60,12 @@ impl Error {
     pub fn damaged(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
         Self::Damaged { path: path.into(), reason: reason.into() }
     }
+}
+
+/// Whether the operating system would not read what is there, as when there are too many open files, rather than that
+/// there is nothing whole to read.
+pub fn is_refusal(error: &std::io::Error) -> bool {
+    error.raw_os_error().is_some() && error.kind() != std::io::ErrorKind::NotFound
 }
 
 /// Result of keeping and reading blocks.

@@ -154,15 +154,9 @@ impl Error {
         move |source| Self::Io { action, path: path.as_ref().to_owned(), source }
     }
 
-    /// Whether the operating system would not read what is there, as when there are too many open files: no reason to
-    /// take it for damaged.
+    /// Whether the operating system refused: no reason to take a block for damaged.
     fn is_refusal(&self) -> bool {
-        match self {
-            Self::Io { source, .. } => {
-                source.raw_os_error().is_some() && source.kind() != std::io::ErrorKind::NotFound
-            }
-            _ => false,
-        }
+        matches!(self, Self::Io { source, .. } if blocks::is_refusal(source))
     }
 }
 

@@ -10,12 +10,11 @@ use serde::Serialize;
 
 use super::answer::{Answer, ApiError};
 use super::params::Params;
+use crate::build_info::BuildInfo;
 use crate::{Context, go};
 
 /// The version of Prometheus whose API this is. Grafana reads it to know what it may ask.
 const PROMETHEUS_VERSION: &str = "3.14.0";
-/// Who answers really.
-const REVISION: &str = concat!("mirante-", env!("CARGO_PKG_VERSION"));
 
 /// Most entries of a list of the index's figures.
 const MAX_STATS_LIMIT: usize = 10_000;
@@ -28,25 +27,7 @@ pub(super) async fn ready() -> &'static str {
     "Prometheus Server is Ready.\n"
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct BuildInfo {
-    version: &'static str,
-    revision: &'static str,
-    branch: &'static str,
-    build_user: &'static str,
-    build_date: &'static str,
-    go_version: &'static str,
-}
-
-const BUILD_INFO: BuildInfo = BuildInfo {
-    version: PROMETHEUS_VERSION,
-    revision: REVISION,
-    branch: "",
-    build_user: "",
-    build_date: "",
-    go_version: "",
-};
+const BUILD_INFO: BuildInfo = BuildInfo::of(PROMETHEUS_VERSION);
 
 pub(super) async fn build_info() -> Result<Answer, ApiError> {
     Answer::of(&BUILD_INFO)

@@ -317,9 +317,7 @@ pub(super) fn all_rows(group: &RowGroupMetaData) -> [Range<usize>; 1] {
 
 /// Whether an error says that the system would not read, rather than that there is nothing whole to read.
 fn is_refusal(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
-    error
-        .downcast_ref::<std::io::Error>()
-        .is_some_and(|error| error.raw_os_error().is_some() && error.kind() != std::io::ErrorKind::NotFound)
+    error.downcast_ref().is_some_and(blocks::is_refusal)
 }
 
 impl Drop for Block {
