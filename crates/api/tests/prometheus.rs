@@ -486,7 +486,7 @@ async fn queries_are_formatted_and_parsed() {
             missing.text(),
             concat!(
                 r#"{"status":"error","errorType":"bad_data","#,
-                r#""error":"invalid parameter \"query\": 1:1: parse error: no expression found in input"}"#
+                r#""error":"invalid parameter \"query\": unknown position: parse error: no expression found in input"}"#
             )
         );
     }
