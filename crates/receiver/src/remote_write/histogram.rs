@@ -1,7 +1,7 @@
 //! Native histograms of remote write.
 
 use model::Histogram;
-use model::histogram::Invalid;
+use model::histogram::{Invalid, MAX_SCHEMA};
 use model::sample::{BucketSpan, ResetHint};
 
 use super::wire::{Fields, Malformed, Value, zigzag};
@@ -25,8 +25,6 @@ impl Timed {
 
 /// Exponential schemas up to this one may be sent; the finer ones of them are made coarser.
 const MAX_RESERVED_SCHEMA: i32 = 52;
-/// The finest that is kept.
-const MAX_SCHEMA: i32 = 8;
 
 /// Reads a histogram; both versions have the same message.
 pub(super) fn read(bytes: &[u8]) -> Result<Timed, Malformed> {
