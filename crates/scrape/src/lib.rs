@@ -8,14 +8,18 @@
 //!
 //! [`Recorded`] takes bodies that are at hand in place of a target.
 //!
-//! Where targets come from is not decided here: a pool is given them, again and again.
+//! A [`Manager`] applies a configuration: [`discovery`] finds the addresses of each job, `targets` makes targets of them,
+//! and a pool is given these again and again.
 //!
 //! Bounds: a body has at most `body_size_limit` bytes after decompression, or [`MAX_BODY_BYTES`]; a scrape takes no longer
 //! than its timeout; samples, labels, buckets and targets have the limits of the job.
 
 mod cache;
 mod client;
+pub mod discovery;
+mod headers;
 mod job;
+mod manager;
 mod meters;
 mod mutate;
 mod pool;
@@ -24,10 +28,13 @@ mod recorded;
 mod scrape;
 mod target;
 mod times;
+mod targets;
 mod write;
 
 pub use client::{Dial, MAX_BODY_BYTES};
+pub use headers::of_client as client_headers;
 pub use job::{Job, LabelLimits, Relabel};
+pub use manager::{ApplyError, Hosts, Manager, PoolView};
 pub use meters::Meters;
 pub use pool::{Dropped, Environment, Pool};
 pub use recorded::Recorded;

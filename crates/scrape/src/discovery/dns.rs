@@ -1,0 +1,90 @@
+//! Targets that are records of names.
+
+mod message;
+mod resolver;
+
+use std::time::Duration;
+
+use promconfig::discovery::DnsDiscovery;
+
+use super::{Group, Sink};
+use message::Record;
+use resolver::Resolver;
+
+pub(super) async fn run(config: DnsDiscovery, sink: Sink) {
+    let every = config.refresh_interval.max(Duration::from_millis(100));
+    let mut known: Vec<Option<Group>> = vec![None; config.names.len()];
+    loop {
+        let resolver = Resolver::of_system();
+        for (name, known) in config.names.iter().zip(&mut known) {
+            sink.figures.dns_lookups.inc();
+            let answer = match &resolver {
+                Ok(resolver) => resolver.lookup(name, config.record_type).await,
+                Err(reason) => Err(reason.clone()),
+            };
+            match answer {
+                Ok(records) => *known = Some(group(name, &records, config.port)),
+                Err(reason) => {
+                    sink.figures.dns_failures.inc();
+                    sink.failed("dns", &reason);
+                }
+            }
+        }
+        sink.found(known.iter().flatten().cloned().collect());
+        tokio::time::sleep(every).await;
+    }
+}
+
+fn group(name: &str, records: &[Record], port: i64) -> Group {
+    let target = |record: &Record| {
+        let join = |host: &str, port: i64| {
+            // As Go joins them: what has colons stands in brackets.
+            if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+        };
+        let plain = |host: &str| host.trim_end_matches('.').to_owned();
+        let (address, meta) = match record {
+            Record::Address(ip) => (join(&ip.to_string(), port), Vec::new()),
+            Record::Service { target, port } => {
+                let meta = vec![
+                    ("__meta_dns_srv_record_target", target.clone()),
+                    ("__meta_dns_srv_record_port", port.to_string()),
+                ];
+                (join(&plain(target), i64::from(*port)), meta)
+            }
+            Record::Mail(host) => {
+                (join(&plain(host), port), vec![("__meta_dns_mx_record_target", host.clone())])
+            }
+            Record::NameServer(host) => {
+                (join(&plain(host), port), vec![("__meta_dns_ns_record_target", host.clone())])
+            }
+        };
+        let mut labels =
+            vec![("__address__".to_owned(), address), ("__meta_dns_name".to_owned(), name.to_owned())];
+        labels.extend(meta.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        labels
+    };
+    Group { source: name.to_owned(), targets: records.iter().map(target).collect(), labels: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_become_addresses() {
+        let service = Record::Service { target: "a.example.".to_owned(), port: 8001 };
+        let records =
+            [Record::Address("::1".parse().unwrap()), service, Record::Mail("m.example.".to_owned())];
+        let group = group("x", &records, 9);
+        let labels = |index: usize| -> Vec<(&str, &str)> {
+            group.targets[index].iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+        };
+        assert_eq!(labels(0), [("__address__", "[::1]:9"), ("__meta_dns_name", "x")]);
+        assert_eq!(labels(1)[0].1, "a.example:8001");
+        assert_eq!(
+            labels(1)[2..],
+            [("__meta_dns_srv_record_target", "a.example."), ("__meta_dns_srv_record_port", "8001")]
+        );
+        assert_eq!(labels(2)[0].1, "m.example:9");
+    }
+}
