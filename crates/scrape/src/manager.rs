@@ -154,14 +154,14 @@ impl Manager {
         };
         let stop = self.environment.stopped.child_token();
         let watch = Watch::start(&config.job_name, &config.discoveries, &self.discovery);
-        let sync = Sync {
+        let follow = Follow {
             config: Arc::clone(&config),
             job: Arc::clone(&job),
             pool: Arc::clone(&pool),
             hosts: Arc::clone(&self.hosts),
             failures: self.failures.clone(),
         };
-        let watch = tokio::spawn(sync.run(watch, stop.clone()));
+        let watch = tokio::spawn(follow.run(watch, stop.clone()));
         Ok(Running { config, job, pool, watch, stop })
     }
 
@@ -182,7 +182,7 @@ impl Manager {
 }
 
 /// Gives a pool its targets whenever they change.
-struct Sync {
+struct Follow {
     config: Arc<ScrapeConfig>,
     job: Arc<Job>,
     pool: Arc<Pool>,
@@ -190,7 +190,7 @@ struct Sync {
     failures: IntCounterVec,
 }
 
-impl Sync {
+impl Follow {
     async fn run(self, mut watch: Watch, stop: CancellationToken) {
         loop {
             let groups = tokio::select! {
