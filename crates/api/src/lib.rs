@@ -4,6 +4,7 @@
 //! Each product gives a `router(Context) -> axum::Router`; `stack` puts it on its port.
 
 mod build_info;
+mod configuration;
 pub mod go;
 pub mod jaeger;
 pub mod loki;
@@ -22,6 +23,7 @@ use ruler::notifier::Notifier;
 use tracestore::TraceStore;
 use tsdb::Tsdb;
 
+pub use configuration::{Configuration, Loaded, Reload, ReloadRequest};
 pub use observe::{metrics_handler, observe};
 
 /// Rules at work, and where their alerts go.
@@ -44,6 +46,8 @@ pub struct Context {
     pub metrics: Arc<Tsdb>,
     /// Rules and where their alerts go; without them there are none.
     pub rules: Option<Rules>,
+    /// What scrapes, and by which configuration; without it nothing is scraped.
+    pub configuration: Option<Configuration>,
     /// Where queries run.
     pub pool: pool::QueryPool,
     /// What time it is.

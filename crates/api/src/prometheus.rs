@@ -23,6 +23,7 @@ mod result;
 mod rules;
 mod self_metrics;
 mod status;
+mod targets;
 
 use std::sync::Arc;
 
@@ -60,6 +61,11 @@ fn api() -> Router<Context> {
         .route("/api/v1/label/{name}/values", read(get(labels::values)))
         .route("/api/v1/series", read(get(labels::series).post(labels::series)))
         .route("/api/v1/metadata", read(get(labels::metadata)))
+        .route("/api/v1/scrape_pools", read(get(targets::scrape_pools)))
+        .route("/api/v1/scrape_pools/config", read(get(targets::scrape_pool_config)))
+        .route("/api/v1/targets", read(get(targets::targets)))
+        .route("/api/v1/targets/metadata", read(get(targets::metadata)))
+        .route("/api/v1/targets/relabel_steps", read(get(targets::relabel_steps)))
         .route("/api/v1/rules", read(get(rules::rules)))
         .route("/api/v1/alerts", read(get(rules::alerts)))
         .route("/api/v1/alertmanagers", read(get(rules::alertmanagers)))
@@ -77,15 +83,7 @@ fn api() -> Router<Context> {
         let search = read(get(flags::search).post(flags::search));
         router = router.route(&format!("/api/v1/search/{list}"), search);
     }
-    for path in [
-        "scrape_pools",
-        "scrape_pools/config",
-        "targets",
-        "targets/metadata",
-        "targets/relabel_steps",
-        "notifications/live",
-        "openapi.yaml",
-    ] {
+    for path in ["notifications/live", "openapi.yaml"] {
         router = router.route(&format!("/api/v1/{path}"), read(get(not_yet).post(not_yet)));
     }
     let admin = |name: &str| format!("/api/v1/admin/tsdb/{name}");
@@ -100,8 +98,11 @@ fn pages() -> Router<Context> {
     Router::new()
         .route("/-/healthy", get(status::healthy))
         .route("/-/ready", get(status::ready))
-        .route("/-/reload", get(only_post_or_put).post(lifecycle_disabled).put(lifecycle_disabled))
-        .route("/-/quit", get(only_post_or_put).post(lifecycle_disabled).put(lifecycle_disabled))
+        .route("/-/reload", get(only_post_or_put).post(status::reload).put(status::reload))
+        .route(
+            "/-/quit",
+            get(only_post_or_put).post(status::lifecycle_disabled).put(status::lifecycle_disabled),
+        )
         .route("/version", get(status::version))
         .route("/federate", get(federate::federate))
         .route("/metrics", get(observe::metrics_handler))
@@ -143,10 +144,6 @@ async fn method_not_allowed() -> Response {
 /// What Prometheus has and this does not, yet.
 async fn not_yet(method: Method, request: Request) -> ApiError {
     ApiError::not_found(format!("{method} {} is not supported yet", request.uri().path()))
-}
-
-async fn lifecycle_disabled() -> Response {
-    (StatusCode::FORBIDDEN, "Lifecycle API is not enabled.").into_response()
 }
 
 async fn only_post_or_put() -> Response {

@@ -29,7 +29,8 @@ pub(crate) enum Command {
     /// Start the stack, and the demo services that feed it
     ///
     /// Runs until Ctrl-C, which stops in order and says what was flushed; a second Ctrl-C stops at once. Everything that was
-    /// accepted is kept, even after `kill -9`, and found again after the next start in the same directory.
+    /// accepted is kept, even after `kill -9`, and found again after the next start in the same directory. SIGHUP, or a POST
+    /// to /-/reload on Prometheus' port, reads Prometheus' configuration again.
     Up(Up),
     /// Say how a running stack is, and what it holds
     ///
@@ -87,6 +88,10 @@ pub(crate) struct Up {
     /// Let metrics be deleted and copied on Prometheus' port, under /api/v1/admin/tsdb/
     #[arg(long, env = "MIRANTE_ENABLE_ADMIN_API")]
     pub(crate) enable_admin_api: bool,
+
+    /// Prometheus' configuration file: what is scraped, and the rules [default: infra/prometheus/prometheus.yml, where it is]
+    #[arg(long, value_name = "FILE", env = "MIRANTE_PROMETHEUS_CONFIG")]
+    pub(crate) prometheus_config: Option<PathBuf>,
 
     /// How logs are written to standard error
     #[arg(long, value_name = "FORMAT", env = "MIRANTE_LOG_FORMAT", default_value = "text")]

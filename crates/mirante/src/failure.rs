@@ -19,8 +19,14 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
         text += &format!("hint: {hint}\n");
     }
     output::print_error(&text);
-    ExitCode::FAILURE
+    match error.downcast_ref::<stack::Error>() {
+        Some(stack::Error::PrometheusConfig(_)) => ExitCode::from(BAD_INPUT),
+        _ => ExitCode::FAILURE,
+    }
 }
+
+/// Exit code of a file that is wrong, as of a flag that is.
+const BAD_INPUT: u8 = 2;
 
 fn hint(error: &anyhow::Error) -> Option<String> {
     if let Some(hinted) = error.downcast_ref::<Hinted>() {
@@ -43,6 +49,9 @@ fn hint(error: &anyhow::Error) -> Option<String> {
             }
             _ => "--bind takes an address of this machine, such as 127.0.0.1 or 0.0.0.0".to_owned(),
         }),
+        stack::Error::PrometheusConfig(_) => {
+            Some("nothing was started; choose another file with --prometheus-config".to_owned())
+        }
         stack::Error::Io { .. } => Some("choose a directory that you may write to with --data-dir".to_owned()),
         _ => None,
     }

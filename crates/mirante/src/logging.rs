@@ -9,8 +9,20 @@ use crate::cli::LogFormat;
 
 /// Begins to log. `RUST_LOG` says what; by default our own at `info`, those of libraries at `warn`.
 pub(crate) fn start(format: LogFormat) {
-    const OURS: [&str; 10] =
-        ["mirante", "stack", "api", "receiver", "tracestore", "logstore", "tsdb", "wal", "otlp", "model"];
+    const OURS: [&str; 12] = [
+        "mirante",
+        "stack",
+        "api",
+        "receiver",
+        "scrape",
+        "ruler",
+        "tracestore",
+        "logstore",
+        "tsdb",
+        "wal",
+        "otlp",
+        "model",
+    ];
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
         let ours = OURS.iter().map(|name| format!(",{name}=info"));
         EnvFilter::new(format!("warn{}", ours.collect::<String>()))

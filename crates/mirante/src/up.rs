@@ -1,5 +1,6 @@
 //! `mirante up`: start, tell, wait, stop.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -55,15 +56,18 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let (running, ready) = tokio::select! {
         started = starting => started?,
         // Nothing has been accepted yet that would need an ordered stop.
-        () = signals.next() => return Ok(ExitCode::from(INTERRUPTED)),
+        _ = signals.next() => return Ok(ExitCode::from(INTERRUPTED)),
     };
     output::print(&started(running.config(), &ready));
-    signals.next().await;
+    while signals.next().await == Told::Reload {
+        // What became of it is in the log.
+        _ = running.reload().await;
+    }
     // A new line behind the `^C` that terminals show.
     output::print("\nStopping; once more stops at once.\n");
     let stopped = tokio::select! {
         stopped = running.stop(STOP_WITHIN) => stopped,
-        () = signals.next() => {
+        _ = signals.next() => {
             output::print("Stopped at once; what was accepted is found again after the next start.\n");
             std::process::exit(i32::from(INTERRUPTED));
         }
@@ -72,24 +76,41 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     Ok(if stopped.is_clean() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What ends the stack: Ctrl-C, `kill`, a terminal that is closed.
-struct Signals([Signal; 3]);
+/// What a signal says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// Stop: Ctrl-C, `kill`, a terminal that is closed.
+    Stop,
+    /// Read the configuration again: SIGHUP, as servers take it.
+    Reload,
+}
+
+struct Signals {
+    signals: [Signal; 3],
+    /// Whether this was started from a terminal, whose end comes as SIGHUP too.
+    in_terminal: bool,
+}
 
 impl Signals {
     fn new() -> std::io::Result<Self> {
         let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
         let [interrupt, terminate, hangup] = kinds.map(signal);
-        Ok(Self([interrupt?, terminate?, hangup?]))
+        Ok(Self { signals: [interrupt?, terminate?, hangup?], in_terminal: has_terminal() })
     }
 
-    async fn next(&mut self) {
-        let [interrupt, terminate, hangup] = &mut self.0;
+    async fn next(&mut self) -> Told {
+        let [interrupt, terminate, hangup] = &mut self.signals;
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
+            _ = interrupt.recv() => Told::Stop,
+            _ = terminate.recv() => Told::Stop,
+            _ = hangup.recv() => if self.in_terminal && !has_terminal() { Told::Stop } else { Told::Reload },
         }
     }
+}
+
+/// Whether one of the standard streams is a terminal that is still there.
+fn has_terminal() -> bool {
+    std::io::stdin().is_terminal() || std::io::stdout().is_terminal() || std::io::stderr().is_terminal()
 }
 
 fn config(up: Up) -> anyhow::Result<Config> {
@@ -111,6 +132,7 @@ fn config(up: Up) -> anyhow::Result<Config> {
             WalSync::Always => SyncPolicy::Always,
         },
         admin_api: up.enable_admin_api,
+        prometheus_config: up.prometheus_config.or_else(usual_prometheus_config),
         demo,
         identity: Identity {
             command: std::env::args().collect::<Vec<_>>().join(" "),
@@ -118,6 +140,11 @@ fn config(up: Up) -> anyhow::Result<Config> {
             commit: version::COMMIT.to_owned(),
         },
     })
+}
+
+/// The file of a checkout, where this is started in one.
+fn usual_prometheus_config() -> Option<PathBuf> {
+    Some(PathBuf::from("infra/prometheus/prometheus.yml")).filter(|file| file.is_file())
 }
 
 /// What stands open, if anything does.

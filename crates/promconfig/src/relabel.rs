@@ -117,6 +117,11 @@ impl PartialEq for Rule {
 }
 
 impl Rule {
+    /// The expression as it was written, or the one that holds where nothing is.
+    pub fn pattern(&self) -> &str {
+        self.pattern.as_deref().unwrap_or(DEFAULT_REGEX)
+    }
+
     /// Reads the rules of a list; `missing` is the text for one that is null.
     pub(crate) fn list(missing: &'static str) -> impl Fn(&Node, &mut Context) -> Outcome<Vec<Self>> {
         move |node, context| {

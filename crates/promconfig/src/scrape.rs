@@ -364,6 +364,11 @@ impl ScrapeConfig {
         }
     }
 
+    /// The job as YAML: with defaults, without secrets.
+    pub fn document(&self) -> String {
+        self.print().document()
+    }
+
     pub(crate) fn print(&self) -> Output {
         let mut block = Block::default();
         block.always("job_name", Output::text(&self.job_name)).flag("honor_labels", self.honor_labels);
@@ -403,7 +408,8 @@ impl ScrapeConfig {
         block.into()
     }
 
-    pub(crate) fn set_directory(&mut self, directory: &Path) {
+    /// Resolves every relative path against the directory of the file that the job stands in.
+    pub fn set_directory(&mut self, directory: &Path) {
         self.client.set_directory(directory);
         self.discoveries.iter_mut().for_each(|discovery| discovery.set_directory(directory));
         self.scrape_failure_log_file = join_directory(directory, &self.scrape_failure_log_file);

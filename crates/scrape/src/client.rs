@@ -198,9 +198,9 @@ impl Client {
     }
 }
 
-/// The connections of a job.
-pub(crate) fn connections(job: &Job) -> reqwest::Result<reqwest::Client> {
-    let redirects = if job.follow_redirects {
+/// The connections of a job, or of a discovery.
+pub(crate) fn connections(follow_redirects: bool) -> reqwest::Result<reqwest::Client> {
+    let redirects = if follow_redirects {
         reqwest::redirect::Policy::limited(MAX_REDIRECTS)
     } else {
         reqwest::redirect::Policy::none()

@@ -48,8 +48,6 @@ impl Group {
 /// What discoveries need.
 #[derive(Debug, Clone)]
 pub struct Environment {
-    /// For HTTP discovery.
-    pub http: reqwest::Client,
     /// What `User-Agent` says.
     pub user_agent: String,
     /// Counters.

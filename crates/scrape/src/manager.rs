@@ -165,6 +165,17 @@ impl Manager {
         Ok(Running { config, job, pool, watch, stop })
     }
 
+    /// Ends all work, and waits for what is being written. No series is marked as stale.
+    pub async fn stop(&self) {
+        let _one = self.applying.lock().await;
+        self.environment.stopped.cancel();
+        let jobs = std::mem::take(&mut *self.jobs.lock());
+        for running in jobs.into_values() {
+            _ = running.watch.await;
+            running.pool.ended().await;
+        }
+    }
+
     /// The targets of every job, by its name.
     pub fn pools(&self) -> Vec<PoolView> {
         let jobs = self.jobs.lock();

@@ -84,7 +84,7 @@ impl Pool {
     /// A pool without targets. Fails if there can be no HTTP client.
     pub fn new(job: Arc<Job>, environment: Environment) -> reqwest::Result<Self> {
         environment.meters.pools.inc();
-        let state = State { http: client::connections(&job)?, job, loops: HashMap::new() };
+        let state = State { http: client::connections(job.follow_redirects)?, job, loops: HashMap::new() };
         let (state, forced) = (tokio::sync::Mutex::new(state), Arc::default());
         Ok(Self { environment, state, shown: Mutex::default(), forced })
     }
@@ -106,7 +106,7 @@ impl Pool {
         let mut state = self.state.lock().await;
         self.environment.meters.reloads.inc();
         let keeps_caches = state.job.has_same_series(&job);
-        state.http = client::connections(&job)?;
+        state.http = client::connections(job.follow_redirects)?;
         state.job = job;
         let running = std::mem::take(&mut state.loops);
         for running in running.values() {
@@ -172,6 +172,14 @@ impl Pool {
         };
         // A target that comes back at once must not meet its own last scrape.
         for running in gone {
+            _ = running.ended.await;
+        }
+    }
+
+    /// Waits until all loops have ended after [`Environment::stopped`]: what they have read is written.
+    pub async fn ended(&self) {
+        let loops = std::mem::take(&mut self.state.lock().await.loops);
+        for running in loops.into_values() {
             _ = running.ended.await;
         }
     }

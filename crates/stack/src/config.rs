@@ -25,6 +25,8 @@ pub struct Config {
     pub wal_sync: SyncPolicy,
     /// Whether metrics may be deleted and copied over Prometheus' API.
     pub admin_api: bool,
+    /// Prometheus' configuration file: what is scraped, which rules there are. Without it nothing is.
+    pub prometheus_config: Option<PathBuf>,
     /// The demo services, if they are to run.
     pub demo: Option<Demo>,
     /// What is told to others of this process.
@@ -47,6 +49,7 @@ impl Config {
             retention: Retention::default(),
             wal_sync: SyncPolicy::Interval(Duration::from_secs(1)),
             admin_api: false,
+            prometheus_config: None,
             demo: None,
             identity: Identity::default(),
         }

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use crate::{BusyPort, Holder, Part};
+use crate::{BusyPort, Holder, Part, Refusal};
 
 /// Why a stack does not start.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +41,9 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// Prometheus' configuration is wrong, or asks for what the engine cannot do.
+    #[error("{0}")]
+    PrometheusConfig(Refusal),
     /// A store that does not open.
     #[error("cannot open the store of {signal}: {source}")]
     Store {

@@ -9,6 +9,7 @@ use generator::Generator;
 use crate::demo::{self, Service};
 use crate::gate::Gate;
 use crate::lock::DataLock;
+use crate::prometheus::Prometheus;
 use crate::serve::Server;
 use crate::start::DEMO_READY_WITHIN;
 use crate::stores::Stores;
@@ -25,6 +26,7 @@ pub struct Running {
     pub(crate) services: Vec<Service>,
     pub(crate) gate: Gate,
     pub(crate) generator: Arc<Generator>,
+    pub(crate) prometheus: Prometheus,
     pub(crate) stores: Stores,
     pub(crate) lock: DataLock,
 }
@@ -83,6 +85,14 @@ impl Running {
         &self.config
     }
 
+    /// Reads Prometheus' configuration again. One that is wrong changes nothing; why is in the log.
+    ///
+    /// # Errors
+    /// Why it was refused.
+    pub async fn reload(&self) -> Result<(), String> {
+        self.prometheus.reload().await
+    }
+
     /// Waits until the demo services answer, and gives every part with the time that it took.
     pub async fn ready(&self) -> Vec<Ready> {
         let waiting: Vec<_> = self
@@ -108,7 +118,7 @@ impl Running {
             .collect()
     }
 
-    /// Stops in order: the demo services, which send the last of their telemetry; nothing new is accepted; the receivers
+    /// Stops in order: the demo services, which send the last of their telemetry; scraping and rules; nothing new is accepted; the receivers
     /// finish what they have begun; the logs are synced and the stores closed; the query side ends. What is not done
     /// within the time is cut off, which loses nothing that was accepted.
     pub async fn stop(self, within: Duration) -> Stopped {
@@ -116,6 +126,9 @@ impl Running {
         let deadline = tokio::time::Instant::now() + within;
         let services = stop_services(self.services, deadline).await;
         tracing::debug!(took = ?began.elapsed(), "demo services stopped");
+
+        self.prometheus.stop().await;
+        tracing::debug!(took = ?began.elapsed(), "scraping stopped");
 
         for server in &self.servers {
             server.close();

@@ -12,6 +12,7 @@ use crate::demo::Service;
 use crate::gate::Gate;
 use crate::lock::{DataLock, Holder};
 use crate::metrics::{self, Sources};
+use crate::prometheus::{Loaded, Prometheus, Surroundings};
 use crate::serve::{Limits, Server};
 use crate::stores::Stores;
 use crate::{Config, Error, Part, Result, Running, listen, routes};
@@ -35,6 +36,13 @@ impl Stack {
         let began = Instant::now();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let started_ns = clock.now_ns();
+        let read = {
+            let config = config.clone();
+            let reading = tokio::task::spawn_blocking(move || Loaded::of(&config));
+            let read = reading.await;
+            read.map_err(|error| Error::System { action: "read the configuration", source: error.into() })?
+                .map_err(Error::PrometheusConfig)?
+        };
         let lock = DataLock::acquire(&config.data_dir, &holder(&config, clock.now_ms()))?;
         let listeners = bind(&config)?;
         allow_many_files();
@@ -56,6 +64,15 @@ impl Stack {
         let registry = Registry::new();
         let gate = Gate::default();
         let pool = api::pool::QueryPool::new(queries_at_once(), QUERIES_WAITING);
+        let external_labels = api::ExternalLabels::default();
+        let around = Surroundings {
+            config: &config,
+            store: Arc::clone(&stores.metrics),
+            clock: Arc::clone(&clock),
+            registry: &registry,
+            external_labels: external_labels.clone(),
+        };
+        let prometheus = Prometheus::start(around, read).await?;
         let context = api::Context {
             traces: Arc::clone(&stores.traces),
             logs: Arc::clone(&stores.logs),
@@ -66,7 +83,8 @@ impl Stack {
             started_ns,
             ui_url: None,
             rules: None,
-            external_labels: api::ExternalLabels::default(),
+            configuration: Some(prometheus.configuration()),
+            external_labels,
             admin_api: config.admin_api,
         };
         let generator = Arc::new(start_generator(&config, &context)?);
@@ -106,7 +124,7 @@ impl Stack {
         registry.register(Box::new(api::observe::PoolCollector::new(pool)?))?;
         metrics::register(&registry, sources, &config.identity)?;
         tracing::info!(data_dir = %config.data_dir.display(), took = ?began.elapsed(), "the engine is up");
-        Ok(Running { began, config, ready, servers, services, gate, generator, stores, lock })
+        Ok(Running { began, config, ready, servers, services, gate, generator, prometheus, stores, lock })
     }
 }
 

@@ -105,6 +105,12 @@ fn time(out: &mut String, time_ms: i64) {
     }
 }
 
+/// A time in nanoseconds since the Unix epoch; none is Go's first moment.
+pub(super) fn moment(time_ns: Option<i64>) -> String {
+    let known = time_ns.and_then(|time_ns| jiff::Timestamp::from_nanosecond(i128::from(time_ns)).ok());
+    known.map_or_else(|| "0001-01-01T00:00:00Z".to_owned(), |time| time.to_string())
+}
+
 fn number(out: &mut String, number: f64) {
     _ = write!(out, "\"{}\"", Short(number));
 }
@@ -269,6 +275,13 @@ mod tests {
         ] {
             assert_eq!(written(|out| time(out, time_ms)), expected);
         }
+    }
+
+    #[test]
+    fn times_have_the_digits_that_they_need() {
+        assert_eq!(moment(Some(1_795_247_686_190_984_874)), "2026-11-21T07:54:46.190984874Z");
+        assert_eq!(moment(Some(1_795_247_686_190_000_000)), "2026-11-21T07:54:46.19Z");
+        assert_eq!(moment(None), "0001-01-01T00:00:00Z");
     }
 
     #[test]

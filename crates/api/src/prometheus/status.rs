@@ -1,7 +1,6 @@
 //! Whether Prometheus is there, which, and how it does.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -25,6 +24,23 @@ pub(super) async fn healthy() -> &'static str {
 
 pub(super) async fn ready() -> &'static str {
     "Prometheus Server is Ready.\n"
+}
+
+/// `/-/reload`: reads the configuration again, where there is one.
+pub(super) async fn reload(State(context): State<Context>) -> Response {
+    let Some(configuration) = context.configuration else { return lifecycle_disabled().await };
+    match configuration.reload.ask().await {
+        Ok(()) => StatusCode::OK.into_response(),
+        Err(reason) => {
+            let message = format!("failed to reload config: {reason}");
+            go::http_error(StatusCode::INTERNAL_SERVER_ERROR, &message)
+        }
+    }
+}
+
+/// Also for `/-/quit`: the port is one of many of a process, which no client of one of them ends.
+pub(super) async fn lifecycle_disabled() -> Response {
+    (StatusCode::FORBIDDEN, "Lifecycle API is not enabled.").into_response()
 }
 
 const BUILD_INFO: BuildInfo = BuildInfo::of(PROMETHEUS_VERSION);
@@ -71,18 +87,19 @@ struct RuntimeInfo {
 }
 
 pub(super) async fn runtime_info(State(context): State<Context>) -> Result<Answer, ApiError> {
-    let started = timestamp(context.started_ns);
+    // Without a file the settings are those of the start.
+    let configuration = context.configuration.as_ref().map(|configuration| configuration.loaded.last());
+    let (is_current, loaded_ns) = configuration.unwrap_or((true, context.started_ns));
     Answer::of(&RuntimeInfo {
-        start_time: started.clone(),
+        start_time: timestamp(context.started_ns),
         directory: std::env::current_dir().map_or_else(|_| String::new(), |dir| dir.display().to_string()),
         hostname: std::fs::read_to_string("/proc/sys/kernel/hostname")
             .unwrap_or_default()
             .trim_end()
             .to_owned(),
         server_time: timestamp(context.clock.now_ns()),
-        reload_config_success: true,
-        // There is no file to load: the settings are those of the start.
-        last_config_time: started,
+        reload_config_success: is_current,
+        last_config_time: timestamp(loaded_ns),
         corruption_count: 0,
         // Threads come nearest.
         goroutine_count: std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count),
@@ -98,18 +115,12 @@ fn timestamp(time_ns: u64) -> String {
     jiff::Timestamp::from_nanosecond(i128::from(time_ns)).unwrap_or_default().to_string()
 }
 
-/// The settings as the file would say them.
+/// The configuration with all defaults and without secrets.
 pub(super) async fn config(State(context): State<Context>) -> Result<Answer, ApiError> {
-    let config = context.metrics.config();
-    let mut yaml = String::from("storage:\n  tsdb:\n");
-    _ = writeln!(
-        yaml,
-        "    out_of_order_time_window: {}\n    retention:\n      time: {}\n  exemplars:\n    max_exemplars: {}",
-        promql::format_duration(config.out_of_order_window),
-        promql::format_duration(config.retention_age),
-        config.max_exemplars
-    );
-    yaml.push_str("otlp:\n  translation_strategy: UnderscoreEscapingWithSuffixes\n");
+    let yaml = match context.configuration {
+        Some(configuration) => configuration.loaded.yaml(),
+        None => promconfig::Config::default().print(),
+    };
     Answer::of(&BTreeMap::from([("yaml", yaml)]))
 }
 

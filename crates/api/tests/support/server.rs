@@ -89,6 +89,7 @@ impl Server {
             registry: prometheus::Registry::new(),
             ui_url: None,
             rules: None,
+            configuration: None,
             external_labels: api::ExternalLabels::default(),
             admin_api: false,
         };

@@ -36,7 +36,7 @@ pub(super) async fn run(config: FileDiscovery, sink: Sink) {
         }
         let patterns = config.files.clone();
         let before = std::mem::take(&mut known);
-        let looked = tokio::task::spawn_blocking(move || look(&patterns, before, again)).await;
+        let looked = tokio::task::spawn_blocking(move || look(&patterns, &before, again)).await;
         let Ok((now, failures)) = looked else { return };
         for failure in failures {
             sink.figures.file_read_errors.inc();
@@ -51,7 +51,7 @@ pub(super) async fn run(config: FileDiscovery, sink: Sink) {
 /// Reads what is new or changed. A file that cannot be read keeps the groups that it had; one that is gone has none.
 fn look(
     patterns: &[String],
-    before: BTreeMap<PathBuf, Known>,
+    before: &BTreeMap<PathBuf, Known>,
     again: bool,
 ) -> (BTreeMap<PathBuf, Known>, Vec<String>) {
     let mut now = BTreeMap::new();
@@ -117,7 +117,7 @@ mod tests {
         let path = |name: &str| dir.path().join(name);
         let patterns = [path("*.json").display().to_string(), path("one.yml").display().to_string()];
         std::fs::write(path("a.json"), r#"[{"targets": ["a:1"], "labels": {"x": "y"}}]"#).unwrap();
-        let (known, failures) = look(&patterns, BTreeMap::new(), true);
+        let (known, failures) = look(&patterns, &BTreeMap::new(), true);
         assert_eq!((addresses(&known), failures.len()), (vec!["a:1".to_owned()], 0));
         let labels = &known.values().next().unwrap().groups[0].labels;
         let meta = ("__meta_filepath".to_owned(), path("a.json").display().to_string());
@@ -125,14 +125,14 @@ mod tests {
 
         std::fs::write(path("one.yml"), "- targets: ['b:2', 'c:3']\n").unwrap();
         std::fs::write(path("a.json"), "[{\"targets\": [").unwrap();
-        let (known, failures) = look(&patterns, known, false);
+        let (known, failures) = look(&patterns, &known, false);
         assert_eq!(addresses(&known), ["a:1", "b:2", "c:3"]);
         assert!(failures[0].contains("a.json") && failures[0].contains("EOF"), "{failures:?}");
-        let (known, failures) = look(&patterns, known, false);
+        let (known, failures) = look(&patterns, &known, false);
         assert!(failures.is_empty(), "what is broken is said when it changes");
 
         std::fs::remove_file(path("a.json")).unwrap();
-        let (known, _) = look(&patterns, known, false);
+        let (known, _) = look(&patterns, &known, false);
         assert_eq!(addresses(&known), ["b:2", "c:3"]);
     }
 }

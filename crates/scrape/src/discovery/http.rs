@@ -7,15 +7,19 @@ use promconfig::discovery::HttpDiscovery;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
 
 use super::{Environment, Group, Sink};
-use crate::headers;
+use crate::{client, headers};
 
 /// Most bytes of an answer.
 const MAX_BODY_BYTES: usize = 16 << 20;
 
 pub(super) async fn run(config: HttpDiscovery, sink: Sink, environment: Environment) {
     let every = config.refresh_interval.max(Duration::from_millis(100));
+    let http = match client::connections(config.client.follow_redirects) {
+        Ok(http) => http,
+        Err(error) => return sink.failed("http", &error),
+    };
     loop {
-        match refresh(&config, &environment).await {
+        match refresh(&config, &http, &environment).await {
             Ok(groups) => sink.found(groups),
             Err(reason) => {
                 sink.figures.http_failures.inc();
@@ -26,10 +30,13 @@ pub(super) async fn run(config: HttpDiscovery, sink: Sink, environment: Environm
     }
 }
 
-async fn refresh(config: &HttpDiscovery, environment: &Environment) -> Result<Vec<Group>, String> {
+async fn refresh(
+    config: &HttpDiscovery,
+    http: &reqwest::Client,
+    environment: &Environment,
+) -> Result<Vec<Group>, String> {
     let words = |error: reqwest::Error| error.to_string();
-    let mut request = environment
-        .http
+    let mut request = http
         .get(config.url.as_str())
         .timeout(config.refresh_interval)
         .header(ACCEPT, "application/json")

@@ -92,8 +92,8 @@ pub(super) fn answer(bytes: &[u8], id: u16, kind: RecordType) -> Option<Answer> 
     let is_truncated = flags & 0x0200 != 0;
     let mut records = Vec::new();
     for _ in 0..answers {
-        match reader.record(kind) {
-            Some(record) => records.extend(record),
+        match reader.record(kind, &mut records) {
+            Some(()) => {}
             None if is_truncated => break,
             None => return None,
         }
@@ -159,16 +159,18 @@ impl<'b> Reader<'b> {
         None
     }
 
-    /// A record; `Some(None)` if it is of another type.
-    fn record(&mut self, wanted: RecordType) -> Option<Option<Record>> {
+    /// A record, which is added to those of the wanted type; `None` where there is none.
+    fn record(&mut self, wanted: RecordType, records: &mut Vec<Record>) -> Option<()> {
         self.name()?;
         let kind = self.u16()?;
         self.skip(6)?;
         let length = usize::from(self.u16()?);
         let end = self.at.checked_add(length).filter(|end| *end <= self.bytes.len())?;
-        let record = if kind == number(wanted) { Some(self.data(wanted, length)?) } else { None };
+        if kind == number(wanted) {
+            records.push(self.data(wanted, length)?);
+        }
         self.at = end;
-        Some(record)
+        Some(())
     }
 
     fn data(&mut self, kind: RecordType, length: usize) -> Option<Record> {
