@@ -27,8 +27,8 @@ mod read;
 mod recorded;
 mod scrape;
 mod target;
-mod times;
 mod targets;
+mod times;
 mod write;
 
 pub use client::{Dial, MAX_BODY_BYTES};

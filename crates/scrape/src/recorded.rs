@@ -21,7 +21,7 @@ pub struct Recorded {
 impl Recorded {
     /// A target of a job. Fails where a pool would.
     pub fn new(job: Job, target: Target, environment: &Environment) -> reqwest::Result<Self> {
-        let http = client::connections(&job)?;
+        let http = client::connections(job.follow_redirects)?;
         let client = Client::new(http, &job, &target, None, &environment.user_agent);
         let (job, target) = (Arc::new(job), Arc::new(target));
         let times = Times::new(target.interval());
