@@ -16,7 +16,7 @@ mod starts;
 mod tombstones;
 mod write;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -207,18 +207,18 @@ impl Block {
         &self,
         name: &str,
         matchers: &[Matcher],
-        found: &mut BTreeSet<String>,
+        found: &mut Vec<String>,
     ) -> Result<()> {
         if matchers.is_empty() {
             found.extend(self.index.label_values(name).map(str::to_owned));
             return Ok(());
         }
+        let mut values = HashSet::new();
         for number in postings::select(&self.index, matchers) {
-            let value = self.index.label(number, name)?;
-            if !value.is_empty() && !found.contains(value) {
-                found.insert(value.to_owned());
-            }
+            values.insert(self.index.label(number, name)?);
         }
+        values.remove("");
+        found.extend(values.into_iter().map(str::to_owned));
         Ok(())
     }
 
@@ -343,7 +343,7 @@ mod tests {
         assert_eq!(find(model::MatchOp::Regex, "05.."), 100);
         assert_eq!(find(model::MatchOp::Regex, "0500|0700|x"), 2);
         assert_eq!(find(model::MatchOp::NotRegex, "0.*"), 0);
-        let mut values = BTreeSet::new();
+        let mut values = Vec::new();
         block.label_values("a", &[], &mut values).unwrap();
         assert_eq!(values.len(), 1000);
     }

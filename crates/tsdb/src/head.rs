@@ -36,6 +36,8 @@ pub(crate) struct Head {
     chunks: AtomicU64,
     min_time_ms: AtomicI64,
     max_time_ms: AtomicI64,
+    /// Series that came since the others got their places.
+    pub(crate) unranked: AtomicUsize,
 }
 
 /// What insertions come to together.
@@ -80,6 +82,7 @@ impl Head {
             chunks: AtomicU64::new(0),
             min_time_ms: AtomicI64::new(i64::MAX),
             max_time_ms: AtomicI64::new(i64::MIN),
+            unranked: AtomicUsize::new(0),
         }
     }
 
@@ -95,6 +98,7 @@ impl Head {
             for (id, labels) in &record.series {
                 if index.by_id(*id).is_none() && index.get(index.hash(labels), labels).is_none() {
                     let (series, text_bytes) = index.insert(*id, labels);
+                    self.unranked.fetch_add(1, Ordering::Relaxed);
                     growth += (series.base_bytes() + text_bytes) as isize;
                 }
             }
@@ -181,6 +185,7 @@ impl Head {
             return;
         }
         let (series, text_bytes) = index.insert(id, labels);
+        self.unranked.fetch_add(1, Ordering::Relaxed);
         self.grow((series.base_bytes() + text_bytes + restored.bytes()) as isize);
         self.samples.fetch_add(restored.sample_count(), Ordering::Relaxed);
         self.chunks.fetch_add(restored.chunk_count() as u64, Ordering::Relaxed);
@@ -205,6 +210,12 @@ impl Head {
 
     pub(crate) fn with_index<T>(&self, read: impl FnOnce(&Index) -> T) -> T {
         read(&self.index.read())
+    }
+
+    /// Does something while nobody reads the index.
+    pub(crate) fn while_unread(&self, change: impl FnOnce()) {
+        let _index = self.index.write();
+        change();
     }
 
     pub(crate) fn has_metadata(&self, name: &str, metadata: &Metadata) -> bool {

@@ -106,6 +106,15 @@ impl Index {
         postings::select(self, matchers).into_iter().filter_map(|id| self.by_id.get(&id)).cloned().collect()
     }
 
+    /// Visits the series that satisfy every matcher.
+    pub(crate) fn each<'a>(&'a self, matchers: &[Matcher], mut visit: impl FnMut(&'a Series)) {
+        for id in postings::select(self, matchers) {
+            if let Some(series) = self.by_id.get(&id) {
+                visit(series);
+            }
+        }
+    }
+
     /// Label names with how many values each has, and the text bytes of those.
     pub(crate) fn names(&self) -> impl Iterator<Item = (&str, &BTreeMap<Box<str>, Vec<u32>>)> {
         self.postings.iter().map(|(name, values)| (&**name, values))

@@ -4,8 +4,8 @@
 //! Begin with [`Tsdb`]. A write is judged in `plan`, becomes a `record` of the log and is applied to the `head`, which
 //! has an `index` and, for each `series`, its `chunk`s. A `checkpoint` keeps the log short. When a range of two hours
 //! is past, `seal` writes it as a `block`; `maintenance` puts blocks together and removes old ones. Queries are in
-//! `select`, deletions in `delete`; `postings` finds series by matchers in the head as in a block, and `merge` makes
-//! one series of what several places have of it.
+//! `select`, deletions in `delete`; `postings` finds series by matchers in the head as in a block, `order` has them
+//! sorted by labels, and `merge` makes one series of what several places have of it.
 
 mod block;
 mod checkpoint;
@@ -21,6 +21,7 @@ mod index;
 mod intervals;
 mod maintenance;
 mod merge;
+mod order;
 mod plan;
 mod postings;
 mod record;

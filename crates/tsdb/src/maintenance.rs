@@ -25,6 +25,7 @@ const LOW_WATER: usize = 6;
 impl Inner {
     pub(crate) fn maintain(&self) -> Result<()> {
         let _maintaining = self.maintaining.lock();
+        self.head.rank();
         let mut sealed = self.seal_past()?;
         if self.is_nearly_full() {
             sealed |= self.seal_to(self.config.memory_bytes / 8 * LOW_WATER)?;
@@ -97,7 +98,7 @@ impl Inner {
 
     /// Whether the background work should not wait for its time.
     pub(crate) fn work_is_due(&self) -> bool {
-        if self.checkpoint_is_due() {
+        if self.checkpoint_is_due() || self.head.ranking_is_due() {
             return true;
         }
         // Where making room did not help, trying at every write would not either.

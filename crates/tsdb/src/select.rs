@@ -1,12 +1,13 @@
 //! What queries ask: series with samples, label names and values, metadata, exemplars, figures of the index.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use model::{Exemplar, Labels, Matcher, Metadata, SampleValue};
 use promql::storage::{FloatPoint, HistogramPoint, MsRange, Point, PointValue, Series as _, Storage};
 
 use crate::block::{Block, BlockSeries};
 use crate::chunk::{Chunk, ChunkIter};
+use crate::index::Index;
 use crate::intervals::Intervals;
 use crate::{Error, Result, Tsdb, merge};
 
@@ -120,9 +121,14 @@ fn read_chunk(
     let mut samples = chunk.iter();
     if let ChunkIter::Xor(reader) = samples {
         floats.reserve(usize::from(chunk.samples()));
-        let from = reader.skip_while(|(time_ms, _)| *time_ms < range.start_ms);
-        let within = from.take_while(|(time_ms, _)| *time_ms <= range.end_ms);
-        floats.extend(within.map(|(time_ms, value)| FloatPoint { time_ms, start_ms: 0, value }));
+        for (time_ms, value) in reader {
+            if time_ms > range.end_ms {
+                break;
+            }
+            if time_ms >= range.start_ms {
+                floats.push(FloatPoint { time_ms, start_ms: 0, value });
+            }
+        }
         return;
     }
     while let Some((time_ms, value)) = samples.next() {
@@ -230,8 +236,8 @@ impl SelectedSeries {
 
 impl Tsdb {
     fn select_head(&self, matchers: &[Matcher], range: MsRange) -> Vec<SelectedSeries> {
-        let found = self.head().with_index(|index| index.select(matchers));
-        let mut selected: Vec<SelectedSeries> = found
+        let found = self.head().sorted(matchers);
+        found
             .iter()
             .filter_map(|series| {
                 let data = series.data.lock();
@@ -251,81 +257,67 @@ impl Tsdb {
                     range,
                 })
             })
-            .collect();
-        selected.sort_unstable_by(|left, right| left.labels.cmp(&right.labels));
-        selected
+            .collect()
     }
 
     /// Labels of the series that satisfy every matcher of one of the sets and have samples around the range, sorted,
     /// each once.
     pub fn series(&self, sets: &[Vec<Matcher>], range: MsRange) -> Result<Vec<Labels>> {
-        let mut found = BTreeSet::new();
+        let mut found = Vec::new();
         for matchers in sets {
-            let selected = self.head().with_index(|index| index.select(matchers));
+            let selected = self.head().sorted(matchers);
             found.extend(selected.iter().filter(|it| in_range(it, range)).map(|it| it.labels.clone()));
             for block in self.inner().blocks().iter().filter(|block| block.overlaps(range)) {
                 found.extend(block.labels(matchers, range)?);
             }
         }
-        Ok(found.into_iter().collect())
+        Ok(each_once(found))
     }
 
-    /// Label names of the series that satisfy one of the sets (all series if there is no set), sorted. Of blocks, those
-    /// that overlap the range count as a whole.
+    /// Label names of the series that satisfy one of the sets (all series if there is no set), sorted. The head and each
+    /// block count as a whole where they overlap the range.
     pub fn label_names(&self, sets: &[Vec<Matcher>], range: MsRange) -> Result<Vec<String>> {
         let mut found = BTreeSet::new();
-        if sets.is_empty() && self.covers(range) {
-            self.head().with_index(|index| found.extend(index.names().map(|(name, _)| name.to_owned())));
-        } else {
-            self.each(sets, range, |series| {
+        self.each_head(sets, range, |index, matchers| {
+            if matchers.is_empty() {
+                found.extend(index.names().map(|(name, _)| name.to_owned()));
+                return;
+            }
+            index.each(matchers, |series| {
                 for (name, _) in series.labels.iter() {
                     if !found.contains(name) {
                         found.insert(name.to_owned());
                     }
                 }
             });
-        }
+        });
         self.each_block(sets, range, |block, matchers| block.label_names(matchers, &mut found))?;
         Ok(found.into_iter().collect())
     }
 
-    /// Values of a label in the series that satisfy one of the sets (all series if there is no set), sorted. Of blocks,
-    /// those that overlap the range count as a whole.
+    /// Values of a label in the series that satisfy one of the sets (all series if there is no set), sorted. The head and
+    /// each block count as a whole where they overlap the range.
     pub fn label_values(&self, name: &str, sets: &[Vec<Matcher>], range: MsRange) -> Result<Vec<String>> {
-        let mut found = BTreeSet::new();
-        let whole = sets.is_empty() && self.covers(range);
-        if whole {
-            let values: Vec<String> = self
-                .head()
-                .with_index(|index| index.values(name).map(|(value, _)| value.to_owned()).collect());
-            if !self.inner().blocks().iter().any(|block| block.overlaps(range)) {
-                return Ok(values);
+        let mut found = Vec::new();
+        self.each_head(sets, range, |index, matchers| {
+            if matchers.is_empty() {
+                found.extend(index.values(name).map(|(value, _)| value.to_owned()));
+                return;
             }
-            found.extend(values);
-        } else {
-            self.each(sets, range, |series| {
-                let value = series.labels.get(name);
-                if !value.is_empty() && !found.contains(value) {
-                    found.insert(value.to_owned());
-                }
-            });
-        }
+            let mut values = HashSet::new();
+            index.each(matchers, |series| _ = values.insert(series.labels.get(name)));
+            values.remove("");
+            found.extend(values.into_iter().map(str::to_owned));
+        });
         self.each_block(sets, range, |block, matchers| block.label_values(name, matchers, &mut found))?;
-        Ok(found.into_iter().collect())
+        Ok(each_once(found))
     }
 
-    /// Whether a range holds every sample of the head.
-    fn covers(&self, range: MsRange) -> bool {
+    /// Visits the index with each of the sets if the head overlaps a range.
+    fn each_head(&self, sets: &[Vec<Matcher>], range: MsRange, mut visit: impl FnMut(&Index, &[Matcher])) {
         let head = self.head();
-        range.start_ms <= head.min_time_ms() && range.end_ms >= head.max_time_ms()
-    }
-
-    fn each(&self, sets: &[Vec<Matcher>], range: MsRange, mut visit: impl FnMut(&crate::series::Series)) {
-        let all = [Vec::new()];
-        let sets = if sets.is_empty() { all.as_slice() } else { sets };
-        for matchers in sets {
-            let found = self.head().with_index(|index| index.select(matchers));
-            found.iter().filter(|it| in_range(it, range)).for_each(|it| visit(it));
+        if range.overlaps(head.min_time_ms(), head.max_time_ms()) {
+            head.with_index(|index| or_all(sets).iter().for_each(|matchers| visit(index, matchers)));
         }
     }
 
@@ -335,10 +327,8 @@ impl Tsdb {
         range: MsRange,
         mut visit: impl FnMut(&Block, &[Matcher]) -> Result<()>,
     ) -> Result<()> {
-        let all = [Vec::new()];
-        let sets = if sets.is_empty() { all.as_slice() } else { sets };
         for block in self.inner().blocks().iter().filter(|block| block.overlaps(range)) {
-            for matchers in sets {
+            for matchers in or_all(sets) {
                 visit(block, matchers)?;
             }
         }
@@ -403,6 +393,20 @@ impl Tsdb {
             stats
         })
     }
+}
+
+/// The sets; without any, one that every series satisfies.
+fn or_all(sets: &[Vec<Matcher>]) -> &[Vec<Matcher>] {
+    const ALL: &[Vec<Matcher>] = &[Vec::new()];
+    if sets.is_empty() { ALL } else { sets }
+}
+
+/// Sorted, each once.
+fn each_once<T: Ord>(mut items: Vec<T>) -> Vec<T> {
+    // Mostly one list, or few one behind the other: this sort finds such runs.
+    items.sort();
+    items.dedup();
+    items
 }
 
 fn largest(list: &mut Vec<(String, u64)>, limit: usize) {

@@ -1,5 +1,7 @@
 //! One series: its labels and its samples, in closed chunks and an open one.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use model::{Labels, SampleValue};
 use parking_lot::Mutex;
 
@@ -23,12 +25,23 @@ pub(crate) struct Series {
     pub(crate) id: u32,
     pub(crate) labels: Labels,
     pub(crate) hash: u64,
+    /// Its place among all series by labels; 0 while it has none. Set while nobody reads the index.
+    rank: AtomicU32,
     pub(crate) data: Mutex<Data>,
 }
 
 impl Series {
     pub(crate) fn new(id: u32, hash: u64, labels: Labels) -> Self {
-        Self { id, labels, hash, data: Mutex::new(Data::default()) }
+        Self { id, labels, hash, rank: AtomicU32::new(0), data: Mutex::new(Data::default()) }
+    }
+
+    /// Its place among all series by labels, if it has one yet.
+    pub(crate) fn rank(&self) -> u32 {
+        self.rank.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_rank(&self, rank: u32) {
+        self.rank.store(rank, Ordering::Relaxed);
     }
 
     /// Bytes that it takes without its samples.
@@ -204,13 +217,11 @@ impl Data {
     /// The chunks that have a sample in a closed interval, perhaps.
     pub(crate) fn chunks(&self, first_ms: i64, last_ms: i64) -> Vec<Chunk> {
         let begin = self.closed.partition_point(|chunk| chunk.last_ms < first_ms);
-        let mut chunks: Vec<Chunk> =
-            self.closed[begin..].iter().take_while(|chunk| chunk.first_ms <= last_ms).cloned().collect();
-        if let Some(open) =
-            self.open.as_ref().filter(|it| it.first_ms() <= last_ms && it.last_ms() >= first_ms)
-        {
-            chunks.push(open.snapshot());
-        }
+        let end = self.closed.partition_point(|chunk| chunk.first_ms <= last_ms).max(begin);
+        let open = self.open.as_ref().filter(|it| it.first_ms() <= last_ms && it.last_ms() >= first_ms);
+        let mut chunks = Vec::with_capacity(end - begin + usize::from(open.is_some()));
+        chunks.extend_from_slice(&self.closed[begin..end]);
+        chunks.extend(open.map(OpenChunk::snapshot));
         chunks
     }
 

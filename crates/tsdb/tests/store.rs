@@ -480,6 +480,10 @@ fn a_stopped_store_answers_queries_only() {
     store.shutdown().unwrap();
 }
 
+fn metric(name: &str) -> Matcher {
+    Matcher::new("__name__", MatchOp::Equal, name).unwrap()
+}
+
 #[test]
 fn labels_and_series_within_a_range() {
     let dir = TempDir::new().unwrap();
@@ -487,9 +491,14 @@ fn labels_and_series_within_a_range() {
     append(&store, vec![float("old", "a", NOW - 500_000, 1.0), float("new", "b", NOW, 1.0)]);
     let recent = MsRange { start_ms: NOW - 1000, end_ms: NOW };
     let any_job = vec![Matcher::new("job", MatchOp::NotEqual, "").unwrap()];
-    assert_eq!(store.label_values("__name__", &[], recent).unwrap(), ["new"]);
-    assert_eq!(store.label_values("__name__", &[], MsRange::ALL).unwrap(), ["new", "old"]);
+    // Labels are told of the head as a whole, as Prometheus does; series are looked at one by one.
+    let before = MsRange { start_ms: NOW - 700_000, end_ms: NOW - 600_000 };
+    assert_eq!(store.label_values("__name__", &[], recent).unwrap(), ["new", "old"]);
+    assert_eq!(store.label_values("job", &[vec![metric("old")]], recent).unwrap(), ["a"]);
+    assert_eq!(store.label_values("__name__", &[], before).unwrap(), [""; 0]);
     assert_eq!(store.label_names(&[], recent).unwrap(), ["__name__", "job"]);
+    assert_eq!(store.label_names(&[vec![metric("new")]], recent).unwrap(), ["__name__", "job"]);
+    assert_eq!(store.label_names(&[], before).unwrap(), [""; 0]);
     assert_eq!(store.series(&[any_job.clone(), any_job], recent).unwrap(), [labels("new", "b")]);
     let stats = store.index_stats(1);
     assert_eq!(stats.label_pairs, 4);

@@ -33,7 +33,7 @@ pub(crate) fn measure(prometheus: &Path, table: &mut Table) -> Result<(), Failed
     }
     println!("loaded: 1,000 counters for 6 h, 10,000 buckets for 1 h, 100,000 containers twice, every 15 s");
     // What was written settles: blocks are cut in the background.
-    std::thread::sleep(std::time::Duration::from_secs(5));
+    std::thread::sleep(std::time::Duration::from_secs(20));
     let mut differences = Vec::new();
     let wanted = std::env::var("METRICS_QUERY").unwrap_or_default();
     for (what, path) in cases(end_ms).into_iter().filter(|(what, _)| what.contains(&wanted)) {
