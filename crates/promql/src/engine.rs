@@ -80,6 +80,9 @@ pub enum Error {
     /// A range query of what has no value at each step.
     #[error("invalid expression type {0:?} for range query, must be Scalar or instant Vector")]
     RangeType(&'static str),
+    /// A duration that depends on the query is none, which is known before anything is evaluated.
+    #[error("{0}")]
+    Duration(String),
     /// It took too long; where.
     #[error("query timed out in {0}")]
     TimedOut(&'static str),

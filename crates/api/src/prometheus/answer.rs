@@ -141,7 +141,7 @@ impl From<engine::Error> for ApiError {
     fn from(error: engine::Error) -> Self {
         let message = error.to_string();
         match error {
-            engine::Error::RangeType(_) => Self::parameter("query", message),
+            engine::Error::RangeType(_) | engine::Error::Duration(_) => Self::parameter("query", message),
             engine::Error::TimedOut(_) => Self { kind: Kind::Timeout, message },
             engine::Error::Canceled(_) => Self { kind: Kind::Canceled, message },
             _ => Self { kind: Kind::Execution, message },

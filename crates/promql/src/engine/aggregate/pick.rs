@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::Histogram;
+use model::{Histogram, Labels};
 
 use super::groups;
 use super::heap::{Entry, Heap};
@@ -36,7 +36,12 @@ impl Evaluator<'_> {
         let steps = self.steps;
         let groups = groups(&series, aggregate);
         if op == AggregateOp::LimitRatio {
-            return self.share(params, series);
+            let mut share = self.share(params, series)?;
+            if steps.is_single() {
+                share = as_heaps(groups, share);
+            }
+            share.retain(|one| !one.is_empty());
+            return Ok(share);
         }
         let mut kept: Vec<Series> =
             series.iter().map(|one| Series::new(one.labels.clone(), one.drops_name)).collect();
@@ -88,7 +93,7 @@ impl Evaluator<'_> {
         by_step
     }
 
-    /// A share of all series: whether one is in it depends on its labels alone.
+    /// A share of the samples of all series: whether one is in it depends on its labels alone.
     fn share(&mut self, params: &Params, mut series: Vec<Series>) -> Result<Vec<Series>, Error> {
         let steps = self.steps;
         for one in &mut series {
@@ -98,9 +103,22 @@ impl Evaluator<'_> {
             one.floats.retain(|(time_ms, _)| is_in(*time_ms));
             one.histograms.retain(|(time_ms, _)| is_in(*time_ms));
         }
-        series.retain(|one| !one.is_empty());
         Ok(series)
     }
+}
+
+/// Series of a single step in the order in which the heaps of their groups hold them, as Prometheus hands out a share.
+fn as_heaps(groups: Vec<(Labels, Vec<usize>)>, mut series: Vec<Series>) -> Vec<Series> {
+    let mut order = Vec::with_capacity(series.len());
+    for (_, members) in groups {
+        let mut heap = Heap::new(false);
+        for member in members.into_iter().filter(|member| !series[*member].is_empty()) {
+            // A histogram counts as zero here.
+            heap.push((series[member].floats.first().map_or(0.0, |(_, value)| *value), member));
+        }
+        order.extend(heap.into_entries());
+    }
+    order.into_iter().map(|(_, at)| std::mem::take(&mut series[at])).collect()
 }
 
 /// The first so many samples of a group.

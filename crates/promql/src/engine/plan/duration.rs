@@ -25,7 +25,7 @@ pub(super) fn milliseconds(expr: &DurationExpr, query: Steps, may_be_negative: b
 
 fn at(expr: &DurationExpr, reason: &str) -> Error {
     let span = expr.span();
-    Error::Execution(format!("{}:{}: {reason}", span.start, span.end))
+    Error::Duration(format!("{}:{}: {reason}", span.start, span.end))
 }
 
 fn reckon(expr: &DurationExpr, query: Steps) -> Result<f64, Error> {
@@ -50,9 +50,7 @@ fn reckon(expr: &DurationExpr, query: Steps) -> Result<f64, Error> {
                 BinaryOp::Pow => left.powf(right),
                 other => {
                     let name = other.as_str();
-                    return Err(Error::Execution(format!(
-                        "unexpected duration expression operator {name:?}"
-                    )));
+                    return Err(Error::Duration(format!("unexpected duration expression operator {name:?}")));
                 }
             }
         }
