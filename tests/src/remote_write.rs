@@ -65,6 +65,33 @@ impl Request {
 
     /// Adds a series with samples: milliseconds since the Unix epoch, and a value.
     pub fn series(&mut self, labels: &Labels, samples: impl IntoIterator<Item = (i64, f64)>) {
+        let (mut series, mut part) = (self.labels(labels), Vec::new());
+        for (time_ms, value) in samples {
+            part.clear();
+            part.push(1 << 3 | 1);
+            part.extend_from_slice(&value.to_le_bytes());
+            part.push(2 << 3);
+            encode_varint(time_ms as u64, &mut part);
+            nested(&mut series, 2, &part);
+        }
+        self.add(&series);
+    }
+
+    /// Adds a series with native histograms.
+    pub fn histograms(&mut self, labels: &Labels, samples: impl IntoIterator<Item = (i64, NativeHistogram)>) {
+        let mut series = self.labels(labels);
+        let number = match self.version {
+            Version::V1 => 4,
+            Version::V2 => 3,
+        };
+        for (time_ms, histogram) in samples {
+            nested(&mut series, number, &histogram.encode(time_ms));
+        }
+        self.add(&series);
+    }
+
+    /// The beginning of a series.
+    fn labels(&mut self, labels: &Labels) -> Vec<u8> {
         let (mut series, mut part) = (Vec::new(), Vec::new());
         match self.version {
             Version::V1 => {
@@ -82,19 +109,15 @@ impl Request {
                 nested(&mut series, 1, &part);
             }
         }
-        for (time_ms, value) in samples {
-            part.clear();
-            part.push(1 << 3 | 1);
-            part.extend_from_slice(&value.to_le_bytes());
-            part.push(2 << 3);
-            encode_varint(time_ms as u64, &mut part);
-            nested(&mut series, 2, &part);
-        }
+        series
+    }
+
+    fn add(&mut self, series: &[u8]) {
         let number = match self.version {
             Version::V1 => 1,
             Version::V2 => 5,
         };
-        nested(&mut self.bytes, number, &series);
+        nested(&mut self.bytes, number, series);
     }
 
     /// Adds what is said of a metric's family, which only requests of the first version can say by itself; its type by
@@ -120,6 +143,76 @@ impl Request {
         }
         snap::raw::Encoder::new().compress_vec(&self.bytes).expect("a request is no 4 GiB")
     }
+}
+
+/// A native histogram of whole counts.
+#[derive(Debug, Clone, Default)]
+pub struct NativeHistogram {
+    /// Resolution; -53 for custom bounds.
+    pub schema: i32,
+    /// All observations.
+    pub count: u64,
+    /// Their sum.
+    pub sum: f64,
+    /// Up to where a value counts as zero.
+    pub zero_threshold: f64,
+    /// How many do.
+    pub zero_count: u64,
+    /// Stretches of buckets of negative values: how many are left out before it, how many there are.
+    pub negative_spans: Vec<(i32, u32)>,
+    /// Counts of those buckets, not cumulative.
+    pub negative: Vec<u64>,
+    /// The same of positive values.
+    pub positive_spans: Vec<(i32, u32)>,
+    /// Counts of those buckets.
+    pub positive: Vec<u64>,
+    /// Upper bounds, with custom bounds.
+    pub custom_values: Vec<f64>,
+}
+
+impl NativeHistogram {
+    fn encode(&self, time_ms: i64) -> Vec<u8> {
+        let mut out = Vec::new();
+        let number = |out: &mut Vec<u8>, field: u8, value: u64| {
+            out.push(field << 3);
+            encode_varint(value, out);
+        };
+        let double = |out: &mut Vec<u8>, field: u8, value: f64| {
+            out.push(field << 3 | 1);
+            out.extend_from_slice(&value.to_le_bytes());
+        };
+        number(&mut out, 1, self.count);
+        double(&mut out, 3, self.sum);
+        number(&mut out, 4, zigzag(self.schema.into()));
+        double(&mut out, 5, self.zero_threshold);
+        number(&mut out, 6, self.zero_count);
+        for (field, spans, counts) in
+            [(8, &self.negative_spans, &self.negative), (11, &self.positive_spans, &self.positive)]
+        {
+            for (offset, length) in spans {
+                let mut span = Vec::new();
+                number(&mut span, 1, zigzag((*offset).into()));
+                number(&mut span, 2, (*length).into());
+                nested(&mut out, field, &span);
+            }
+            let (mut deltas, mut before) = (Vec::new(), 0);
+            for count in counts {
+                encode_varint(zigzag(*count as i64 - before), &mut deltas);
+                before = *count as i64;
+            }
+            nested(&mut out, field + 1, &deltas);
+        }
+        number(&mut out, 15, time_ms as u64);
+        // Field 16 needs a tag of two bytes.
+        out.extend_from_slice(&[0x82, 0x01]);
+        encode_varint(self.custom_values.len() as u64 * 8, &mut out);
+        self.custom_values.iter().for_each(|bound| out.extend_from_slice(&bound.to_le_bytes()));
+        out
+    }
+}
+
+fn zigzag(number: i64) -> u64 {
+    (number << 1 ^ number >> 63) as u64
 }
 
 fn nested(out: &mut Vec<u8>, number: u8, bytes: &[u8]) {
