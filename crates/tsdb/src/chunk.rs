@@ -7,6 +7,7 @@ mod counts;
 mod gorilla;
 mod histogram;
 mod layout;
+mod pack;
 mod start;
 mod varbit;
 mod xor;
@@ -18,6 +19,7 @@ use model::{Histogram, SampleValue};
 
 pub(crate) use bytes::ChunkBytes;
 use histogram::{HistogramReader, HistogramWriter};
+pub(crate) use pack::pack;
 use xor::{XorReader, XorWriter};
 use xor2::Xor2Reader;
 

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::block::{Block, Directory, Meta, directory_sort};
-use crate::chunk::range_end;
+use crate::chunk::{pack, range_end};
 use crate::series::{Sealing, Series};
 use crate::{Inner, Result, millis};
 
@@ -143,7 +143,7 @@ impl Inner {
         let mut writer = directory.begin(meta, symbols.into_iter())?;
         for (series, sealing) in series {
             let labels: Vec<(&str, &str)> = series.labels.iter().collect();
-            writer.add(&labels, &sealing.chunks, &sealing.starts)?;
+            writer.add(&labels, &pack(&sealing.chunks), &sealing.starts)?;
         }
         writer.publish().map(Some)
     }

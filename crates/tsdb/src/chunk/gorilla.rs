@@ -6,6 +6,33 @@ use super::bits::{BitReader, BitWriter};
 /// Says that no window of meaningful bits has been set yet.
 const NO_WINDOW: u8 = u8::MAX;
 
+/// Bits of a double between zeros.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Window {
+    leading: u8,
+    trailing: u8,
+}
+
+impl Window {
+    /// The narrowest one for bits that changed; `None` if there are none.
+    #[inline]
+    pub(super) fn of(changed: u64) -> Option<Self> {
+        // Five bits hold the leading zeros.
+        let leading = changed.leading_zeros().min(31) as u8;
+        (changed != 0).then(|| Self { leading, trailing: changed.trailing_zeros() as u8 })
+    }
+
+    /// The narrowest one that has the bits of both.
+    pub(super) fn with(self, other: Self) -> Self {
+        Self { leading: self.leading.min(other.leading), trailing: self.trailing.min(other.trailing) }
+    }
+
+    /// How many bits it has: 1 to 64.
+    pub(super) fn bits(self) -> u32 {
+        u32::from(64 - self.leading - self.trailing)
+    }
+}
+
 /// The last value and the window of its bits.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Xor {
@@ -35,24 +62,41 @@ impl Xor {
         let value = value.to_bits();
         let changed = value ^ self.value;
         self.value = value;
-        if changed == 0 {
+        let Some(needed) = Window::of(changed) else {
             bits.bit(false);
             return;
+        };
+        let fits = needed.leading >= self.leading && needed.trailing >= self.trailing;
+        if self.leading != NO_WINDOW && fits {
+            self.write_within(bits, changed);
+        } else {
+            self.open(bits, needed, changed);
         }
-        // Five bits hold the leading zeros.
-        let leading = changed.leading_zeros().min(31) as u8;
-        let trailing = changed.trailing_zeros() as u8;
-        if self.leading != NO_WINDOW && leading >= self.leading && trailing >= self.trailing {
-            bits.bits(0b10, 2);
-            bits.bits(changed >> self.trailing, u32::from(64 - self.leading - self.trailing));
-            return;
+    }
+
+    /// Writes a value in the window that is opened for it or was opened before; it has to fit.
+    pub(super) fn write_in(&mut self, bits: &mut BitWriter, value: f64, opened: Option<Window>) {
+        let value = value.to_bits();
+        let changed = value ^ self.value;
+        self.value = value;
+        match opened {
+            Some(window) => self.open(bits, window, changed),
+            None if changed == 0 => bits.bit(false),
+            None => self.write_within(bits, changed),
         }
-        (self.leading, self.trailing) = (leading, trailing);
-        let meaningful = 64 - leading - trailing;
+    }
+
+    fn write_within(&self, bits: &mut BitWriter, changed: u64) {
+        bits.bits(0b10, 2);
+        bits.bits(changed >> self.trailing, u32::from(64 - self.leading - self.trailing));
+    }
+
+    fn open(&mut self, bits: &mut BitWriter, window: Window, changed: u64) {
+        (self.leading, self.trailing) = (window.leading, window.trailing);
         // 64 becomes 0 in six bits; there are never no meaningful bits.
-        let window = 0b11 << 11 | u64::from(leading) << 6 | u64::from(meaningful & 63);
-        bits.bits(window, 13);
-        bits.bits(changed >> trailing, u32::from(meaningful));
+        let description = 0b11 << 11 | u64::from(window.leading) << 6 | u64::from(window.bits() & 63);
+        bits.bits(description, 13);
+        bits.bits(changed >> window.trailing, window.bits());
     }
 
     /// How many bits the window has, if one is set that is not wider than `most`.

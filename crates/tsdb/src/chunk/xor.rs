@@ -2,7 +2,7 @@
 //! (`tsdb/docs/format/chunks.md` in its repository).
 
 use super::bits::{BitReader, BitWriter};
-use super::gorilla::Xor;
+use super::gorilla::{Window, Xor};
 use super::varbit::{fits, signed};
 use super::{Chunk, Encoding};
 
@@ -62,26 +62,51 @@ impl XorWriter {
 
     /// Appends a sample; its time is past all others.
     pub(crate) fn push(&mut self, time_ms: i64, value: f64) {
+        self.push_time(time_ms);
+        if self.samples == 0 {
+            self.begin(value);
+        } else {
+            self.value.write(&mut self.bits, value);
+        }
+        self.count();
+    }
+
+    /// Appends a sample as [`XorWriter::push`] does, in the window that is opened for it or was opened before.
+    pub(super) fn push_in(&mut self, time_ms: i64, value: f64, opened: Option<Window>) {
+        self.push_time(time_ms);
+        if self.samples == 0 {
+            self.begin(value);
+        } else {
+            self.value.write_in(&mut self.bits, value, opened);
+        }
+        self.count();
+    }
+
+    fn push_time(&mut self, time_ms: i64) {
         let delta = time_ms.wrapping_sub(self.time_ms) as u64;
         match self.samples {
             0 => {
                 self.first_ms = time_ms;
                 self.bits.signed_varint(time_ms);
-                self.bits.bits(value.to_bits(), 64);
-                self.value = Xor::at(value);
             }
             1 => {
                 self.bits.varint(delta);
                 self.delta = delta;
-                self.value.write(&mut self.bits, value);
             }
             _ => {
                 self.push_delta_of_delta(delta.wrapping_sub(self.delta) as i64);
                 self.delta = delta;
-                self.value.write(&mut self.bits, value);
             }
         }
         self.time_ms = time_ms;
+    }
+
+    fn begin(&mut self, value: f64) {
+        self.bits.bits(value.to_bits(), 64);
+        self.value = Xor::at(value);
+    }
+
+    fn count(&mut self) {
         self.samples += 1;
         self.bits.header(HEADER).copy_from_slice(&self.samples.to_be_bytes());
     }
