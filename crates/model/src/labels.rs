@@ -220,17 +220,27 @@ impl<'a> FromIterator<(&'a str, &'a str)> for Labels {
     }
 }
 
-/// As Loki writes a stream: `{name="value", other="value"}`, values quoted with Go's escapes for `\`, `"` and
-/// control characters.
+/// As Prometheus prints labels, and Loki a stream: `{name="value", other="value"}`, values quoted with Go's escapes for
+/// `\`, `"` and what does not print, as are names that were none before any text could be one.
 impl fmt::Display for Labels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("{")?;
         for (index, (name, value)) in self.iter().enumerate() {
             let separator = if index == 0 { "" } else { ", " };
-            write!(f, "{separator}{name}={}", Quoted(value))?;
+            let value = Quoted(value);
+            if is_plain(name) {
+                write!(f, "{separator}{name}={value}")?;
+            } else {
+                write!(f, "{separator}{}={value}", Quoted(name))?;
+            }
         }
         f.write_str("}")
     }
+}
+
+fn is_plain(name: &str) -> bool {
+    !name.starts_with(|first: char| first.is_ascii_digit())
+        && name.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric())
 }
 
 impl serde::Serialize for Labels {

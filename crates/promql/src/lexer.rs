@@ -63,8 +63,10 @@ pub(crate) enum Kind {
 pub(crate) enum Keyword {
     /// `sum`, `topk` …
     Aggregator,
-    /// `and`, `or`, `unless`, `atan2`
+    /// `and`, `or`, `unless`
     Operator,
+    /// `atan2`, an operator that no metric is named
+    Atan2,
     Offset,
     Anchored,
     Smoothed,
@@ -76,7 +78,7 @@ pub(crate) enum Keyword {
     Preprocessor,
     /// `on`, `ignoring`, `group_left`, `group_right`, `bool`: what only binary operators have, and no metric is named
     BinaryModifier,
-    /// `fill`, `fill_left`, `fill_right`
+    /// `fill`, `fill_left`, `fill_right`, before a parenthesis
     Fill,
 }
 
@@ -84,7 +86,8 @@ fn keyword(word: &str) -> Option<Kind> {
     let lower = word.to_ascii_lowercase();
     let keyword = match lower.as_str() {
         "inf" | "nan" => return Some(Kind::Number),
-        "and" | "or" | "unless" | "atan2" => Keyword::Operator,
+        "and" | "or" | "unless" => Keyword::Operator,
+        "atan2" => Keyword::Atan2,
         "sum" | "avg" | "count" | "min" | "max" | "group" | "stddev" | "stdvar" | "topk" | "bottomk"
         | "count_values" | "quantile" | "limitk" | "limit_ratio" => Keyword::Aggregator,
         "offset" => Keyword::Offset,
@@ -297,12 +300,13 @@ impl Lexer<'_> {
         Ok(true)
     }
 
+    /// What stops here is said to stand behind the parenthesis, and the parenthesis itself is nobody's.
     fn right_paren(&mut self) -> Result<(), Stop> {
-        self.emit(Kind::RightParen);
         let Some(depth) = self.paren_depth.checked_sub(1) else {
             self.start = self.at;
             return Err("unexpected right parenthesis ')'".to_owned());
         };
+        self.emit(Kind::RightParen);
         self.paren_depth = depth;
         Ok(())
     }
@@ -324,16 +328,22 @@ impl Lexer<'_> {
         }
         self.skip_while(|next| is_alphanumeric(next) || next == ':');
         let word = &self.input[self.start..self.at];
-        let kind = keyword(word).unwrap_or(if word.contains(':') {
-            Kind::MetricIdentifier
-        } else {
-            Kind::Identifier
-        });
+        let kind = match keyword(word) {
+            // Metrics may be named so; what fills has its value in parentheses.
+            Some(Kind::Keyword(Keyword::Fill)) if !self.is_before_paren() => Kind::Identifier,
+            Some(kind) => kind,
+            None if word.contains(':') => Kind::MetricIdentifier,
+            None => Kind::Identifier,
+        };
         self.emit(kind);
         if self.series && self.peek() != Some('{') {
             self.state = State::Points;
         }
         Ok(())
+    }
+
+    fn is_before_paren(&self) -> bool {
+        self.input[self.at..].trim_start_matches(is_space).starts_with('(')
     }
 
     /// `step` and its like, within brackets.
@@ -362,7 +372,7 @@ impl Lexer<'_> {
                 self.state = State::Statements;
             }
             ':' => {
-                self.emit(Kind::Colon);
+                // As with parentheses, what stops here is said to stand behind the colon.
                 if !self.had_duration {
                     self.start = self.at;
                     return Err("unexpected colon before duration in duration expression".to_owned());
@@ -371,6 +381,7 @@ impl Lexer<'_> {
                     self.start = self.at;
                     return Err("unexpected repeated colon in duration expression".to_owned());
                 }
+                self.emit(Kind::Colon);
                 self.had_colon = true;
             }
             '(' => {

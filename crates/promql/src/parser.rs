@@ -44,11 +44,6 @@ pub fn parse(query: &str) -> Result<Expr> {
     let expr = parser.expr(0, 0)?;
     match parser.peek().kind {
         Kind::Eof => {}
-        // One too many: the lexer counts parentheses, and its error comes behind the token.
-        Kind::RightParen if parser.peek_second() == Kind::Error => {
-            parser.advance();
-            return Err(parser.unexpected("", ""));
-        }
         _ => return Err(parser.unexpected("", "")),
     }
     check(query, &expr)?;
@@ -78,6 +73,8 @@ struct Parser<'a> {
     at: usize,
     operators: usize,
     regex_bytes: usize,
+    /// Aggregations whose arguments are being read.
+    aggregates: usize,
 }
 
 impl<'a> Parser<'a> {
@@ -87,7 +84,7 @@ impl<'a> Parser<'a> {
             return Err(ParseError::new(query, Span::default(), message).of(Limit::Bytes));
         }
         let (tokens, lex_error) = lexer::lex(query);
-        Ok(Self { query, tokens, lex_error, at: 0, operators: 0, regex_bytes: 0 })
+        Ok(Self { query, tokens, lex_error, at: 0, operators: 0, regex_bytes: 0, aggregates: 0 })
     }
 
     fn peek(&self) -> Token {
@@ -119,6 +116,7 @@ impl<'a> Parser<'a> {
         if token.kind == Kind::Error {
             return self.error(token.span, self.lex_error.clone());
         }
+        let context = if context.is_empty() && self.aggregates > 0 { "aggregation" } else { context };
         let mut message = format!("unexpected {}", self.describe(token));
         if !context.is_empty() {
             message.push_str(" in ");
@@ -145,7 +143,10 @@ impl<'a> Parser<'a> {
             Kind::Duration => format!("duration {}", short(text)),
             Kind::String => format!("string {}", short(text)),
             Kind::Keyword(Keyword::Aggregator) => format!("<aggr:{text}>"),
-            Kind::Keyword(Keyword::Operator) | Kind::Operator | Kind::At | Kind::NotEqual => {
+            Kind::Keyword(Keyword::Operator | Keyword::Atan2)
+            | Kind::Operator
+            | Kind::At
+            | Kind::NotEqual => {
                 format!("<op:{text}>")
             }
             Kind::MatchRegex | Kind::NotRegex => format!("<op:{text}>"),

@@ -26,11 +26,11 @@ pub(crate) fn unquote_bytes(literal: &str) -> (String, Option<String>) {
 }
 
 /// A written number: decimal, hexadecimal, octal with a leading zero, `Inf`, `NaN`, underscores between digits.
-pub(crate) fn number(text: &str) -> Option<f64> {
+pub(crate) fn number(text: &str) -> Result<f64, &'static str> {
     let lower = text.to_ascii_lowercase();
     match lower.as_str() {
-        "inf" => return Some(f64::INFINITY),
-        "nan" => return Some(f64::NAN),
+        "inf" => return Ok(f64::INFINITY),
+        "nan" => return Ok(f64::NAN),
         _ => {}
     }
     let plain = lower.replace('_', "");
@@ -41,13 +41,17 @@ pub(crate) fn number(text: &str) -> Option<f64> {
         None => (plain.as_str(), 10),
     };
     if let Ok(integer) = i64::from_str_radix(digits, radix) {
-        return Some(integer as f64);
+        return Ok(integer as f64);
     }
     // Underscores are for integers only.
     if radix == 16 || lower.contains('_') {
-        return None;
+        return Err("invalid syntax");
     }
-    plain.parse().ok()
+    match plain.parse::<f64>() {
+        Ok(number) if number.is_infinite() => Err("value out of range"),
+        Ok(number) => Ok(number),
+        Err(_) => Err("invalid syntax"),
+    }
 }
 
 #[cfg(test)]
@@ -80,10 +84,11 @@ mod tests {
             ("0", 0.0),
             ("99999999999999999999", 1e20),
         ] {
-            assert_eq!((number(text), text), (Some(expected), text));
+            assert_eq!((number(text), text), (Ok(expected), text));
         }
         assert!(number("NaN").unwrap().is_nan());
-        assert_eq!(number("1_0.5"), None);
-        assert_eq!(number("1e"), None);
+        assert_eq!(number("1_0.5"), Err("invalid syntax"));
+        assert_eq!(number("1e"), Err("invalid syntax"));
+        assert_eq!(number("1e309"), Err("value out of range"));
     }
 }

@@ -5,6 +5,8 @@ mod matching;
 mod pairs;
 mod sets;
 
+use std::collections::HashMap;
+
 use super::Error;
 use super::annotations::Notice;
 use super::evaluator::Evaluator;
@@ -66,6 +68,8 @@ impl Evaluator<'_> {
         is_swapped: bool,
     ) -> Result<Vec<Series>, Error> {
         let (op, steps) = (binary.op, self.steps);
+        // Of each step, what was noticed last is told.
+        let mut remarks: HashMap<usize, Remark> = HashMap::new();
         let drops_name = changes_meaning(op) || binary.returns_bool;
         for one in &mut vector {
             self.check_stop()?;
@@ -75,7 +79,8 @@ impl Evaluator<'_> {
             let histograms =
                 histograms.into_iter().map(|(time_ms, value)| (time_ms, PointValue::Histogram(value)));
             for (time_ms, value) in floats.chain(histograms) {
-                let number = numbers.get(steps.index(time_ms)).copied().unwrap_or(f64::NAN);
+                let step = steps.index(time_ms);
+                let number = numbers.get(step).copied().unwrap_or(f64::NAN);
                 let number = PointValue::Float(number);
                 let element = if is_swapped {
                     element::evaluate(op, &number, &value)
@@ -84,7 +89,7 @@ impl Evaluator<'_> {
                 };
                 let Element { value: result, keeps, remark } = element;
                 if let Some(remark) = remark {
-                    self.remark(remark, binary, span);
+                    remarks.insert(step, remark);
                     continue;
                 }
                 let result = match result {
@@ -96,6 +101,9 @@ impl Evaluator<'_> {
                 };
                 one.push(time_ms, result);
             }
+        }
+        for remark in remarks.into_values() {
+            self.remark(remark, binary, span);
         }
         vector.retain(|one| !one.is_empty());
         Ok(vector)

@@ -27,7 +27,7 @@ impl Evaluator<'_> {
             _ => None,
         };
         if let (Some(taken), Some(Kind::Vector(selector))) = (taken, call.args.first().map(|arg| &arg.kind)) {
-            return self.newest(selector, taken).map(Operand::Vector);
+            return self.newest(selector, taken, |_| true).map(Operand::Vector);
         }
         match kernel(name) {
             Some(Kernel::Range(range)) => self.range_call(call, range).map(Operand::Vector),

@@ -11,8 +11,8 @@ use super::value::Series;
 use crate::ast::Extension;
 use crate::error::Span;
 use crate::storage::{FloatPoint, HistogramPoint, MsRange};
-use model::Histogram;
 use model::sample::{ResetHint, STALE_NAN_BITS};
+use model::{Histogram, Labels};
 
 /// Samples of a series, read from a store into columns that are used again for the next series.
 #[derive(Debug, Default)]
@@ -105,11 +105,16 @@ impl Evaluator<'_> {
         if selector.extension == Some(Extension::Smoothed) {
             return self.smoothed_selector(selector, span);
         }
-        self.newest(selector, Taken::Value)
+        self.newest(selector, Taken::Value, |_| true)
     }
 
-    /// The newest sample of each series at every step, or a time of it.
-    pub(crate) fn newest(&mut self, selector: &Selector, taken: Taken) -> Result<Vec<Series>, Error> {
+    /// The newest sample of each series at every step, or a time of it. Series that are not wanted are left out.
+    pub(crate) fn newest(
+        &mut self,
+        selector: &Selector,
+        taken: Taken,
+        is_wanted: impl Fn(&Labels) -> bool,
+    ) -> Result<Vec<Series>, Error> {
         let (steps, lookback_ms) = (self.steps, self.options.lookback_ms);
         if steps.count() == 0 {
             return Ok(Vec::new());
@@ -122,7 +127,7 @@ impl Evaluator<'_> {
         let selected = self.select(&selector.matchers, range)?;
         let mut out = Vec::with_capacity(selected.len());
         let mut columns = Columns::default();
-        for one in selected {
+        for one in selected.into_iter().filter(|one| is_wanted(one.labels())) {
             self.check_stop()?;
             columns.fill(&*one, selector);
             let mut series = Series::new(one.labels().clone(), taken != Taken::Value);

@@ -16,6 +16,9 @@ impl Parser<'_> {
     pub(super) fn positive_duration(&mut self, context: &str, expected: &str) -> Result<Reckoned> {
         match self.duration_expr(0, 0, (context, expected))? {
             DurationExpr::Literal(number) if number.value <= 0.0 || number.value.is_nan() => {
+                if self.peek().kind == Kind::Error {
+                    return Err(self.unexpected("", ""));
+                }
                 Err(self.error(number.span, "duration must be greater than 0"))
             }
             DurationExpr::Literal(number) => Ok((self.millis(&number)?, None)),
@@ -28,7 +31,9 @@ impl Parser<'_> {
     pub(super) fn offset_duration(&mut self) -> Result<Reckoned> {
         let names = ("offset", "number, duration, step(), or range()");
         let begin = self.peek().span.start;
-        if self.peek().kind == Kind::LeftParen {
+        let is_sign = |parser: &Self| parser.is_operator("-") || parser.is_operator("+");
+        let has_two_signs = is_sign(self) && self.peek_second_is_sign();
+        if self.peek().kind == Kind::LeftParen || has_two_signs {
             // Only such a beginning takes all that follows: `a offset (5m) * 2` is 10 minutes.
             return match self.duration_expr(0, 0, names)? {
                 DurationExpr::Literal(number) => Ok((self.millis(&number)?, None)),
@@ -36,7 +41,7 @@ impl Parser<'_> {
             };
         }
         let is_negative = self.is_operator("-");
-        if is_negative || self.is_operator("+") {
+        if is_sign(self) {
             self.advance();
         }
         let is_positive = !is_negative && self.peek().span.start > begin;
@@ -48,6 +53,11 @@ impl Parser<'_> {
             other if is_positive => Ok((0, Some(DurationExpr::Positive(Box::new(other))))),
             other => Ok((0, Some(other))),
         }
+    }
+
+    fn peek_second_is_sign(&self) -> bool {
+        let second = self.tokens.get(self.at + 1).filter(|token| token.kind == Kind::Operator);
+        second.is_some_and(|token| matches!(self.text(*token), "-" | "+"))
     }
 
     fn duration_expr(&mut self, least: u8, depth: usize, names: (&str, &str)) -> Result<DurationExpr> {

@@ -39,10 +39,19 @@ impl Parser<'_> {
         Ok(left)
     }
 
+    /// Whether the next token may begin an expression.
+    fn is_before_expr(&self) -> bool {
+        match self.peek().kind {
+            Kind::Number | Kind::Duration | Kind::String | Kind::LeftParen | Kind::LeftBrace => true,
+            Kind::Operator => self.is_operator("+") || self.is_operator("-"),
+            kind => may_name_a_metric(kind),
+        }
+    }
+
     fn binary_op(&self) -> Option<BinaryOp> {
         let token = self.peek();
         match token.kind {
-            Kind::Operator | Kind::NotEqual | Kind::Keyword(Keyword::Operator) => {
+            Kind::Operator | Kind::NotEqual | Kind::Keyword(Keyword::Operator | Keyword::Atan2) => {
                 BinaryOp::from_text(self.text(token))
             }
             _ => None,
@@ -124,11 +133,9 @@ impl Parser<'_> {
             let duration = parse_duration(text).map_err(|reason| self.error(token.span, reason))?;
             return Ok(NumberLiteral { value: duration.as_secs_f64(), is_duration: true, span: token.span });
         }
-        let value = text::number(text).ok_or_else(|| {
-            self.error(
-                token.span,
-                format!("error parsing number: strconv.ParseFloat: parsing {text:?}: invalid syntax"),
-            )
+        let value = text::number(text).map_err(|reason| {
+            let message = format!("error parsing number: strconv.ParseFloat: parsing {text:?}: {reason}");
+            self.error(token.span, message)
         })?;
         Ok(NumberLiteral { value, is_duration: false, span: token.span })
     }
@@ -154,7 +161,7 @@ impl Parser<'_> {
             match self.peek().kind {
                 Kind::Comma => {
                     let comma = self.advance();
-                    if self.peek().kind == Kind::RightParen {
+                    if self.peek().kind != Kind::Error && !self.is_before_expr() {
                         let message = "trailing commas not allowed in function call args";
                         return Err(self.error(comma.span, message));
                     }
@@ -177,8 +184,16 @@ impl Parser<'_> {
         if self.peek().kind != Kind::LeftParen {
             return Err(self.unexpected("aggregation", ""));
         }
+        self.aggregates += 1;
         let mut args = self.arguments(depth)?.into_iter();
-        let grouping = if before.is_some() { before } else { self.grouping()? };
+        self.aggregates -= 1;
+        let grouping = if before.is_some() {
+            before
+        } else if self.peek().kind == Kind::Error {
+            return Err(self.unexpected("", ""));
+        } else {
+            self.grouping()?
+        };
         let span = self.span_from(token.span.start);
         let wanted = if op.param_type().is_some() { 2 } else { 1 };
         if args.len() == 0 {
@@ -240,7 +255,8 @@ impl Parser<'_> {
         let token = self.peek();
         let label = match token.kind {
             Kind::String => text::unquote(self.text(token)),
-            // Here every word is a label, those with a meaning elsewhere too; but for `inf` and `nan`.
+            // Here every word is a label, those with a meaning elsewhere too; but for `without`, `inf` and `nan`.
+            Kind::Keyword(Keyword::Without) => return Err(self.unexpected("grouping opts", "label")),
             Kind::Identifier | Kind::MetricIdentifier | Kind::Keyword(_) => self.text(token).to_owned(),
             _ => return Err(self.unexpected("grouping opts", "label")),
         };
@@ -272,19 +288,20 @@ impl Parser<'_> {
                 self.advance();
                 matching.cardinality =
                     if which == "group_left" { Cardinality::ManyToOne } else { Cardinality::OneToMany };
-                if self.peek().kind == Kind::LeftParen {
+                let word = self.peek().kind;
+                if word == Kind::LeftParen || (word != Kind::Keyword(Keyword::Fill) && !self.is_before_expr())
+                {
                     matching.include = self.grouping_labels()?;
                 }
             }
         }
         while let Some(which @ ("fill" | "fill_left" | "fill_right")) = word(self).as_deref() {
-            // A metric may be named so; what fills has its value in parentheses.
             let is_again = match which {
                 "fill_left" => matching.fill_left.is_some(),
                 "fill_right" => matching.fill_right.is_some(),
                 _ => matching.fill_left.is_some() || matching.fill_right.is_some(),
             };
-            if self.peek_second() != Kind::LeftParen || is_again {
+            if is_again {
                 break;
             }
             self.advance();

@@ -256,7 +256,7 @@ fn modifiers(expr: &mut Expr) -> Option<Modifiers<'_>> {
 pub(super) fn may_name_a_metric(kind: Kind) -> bool {
     match kind {
         Kind::Identifier | Kind::MetricIdentifier => true,
-        Kind::Keyword(keyword) => keyword != Keyword::BinaryModifier,
+        Kind::Keyword(keyword) => !matches!(keyword, Keyword::BinaryModifier | Keyword::Atan2),
         _ => false,
     }
 }

@@ -26,7 +26,8 @@ pub(crate) fn parse_series(line: &str) -> Result<SeriesText> {
         return Err(ParseError::new(line, Span::default(), message));
     }
     let (tokens, lex_error) = lex_series(line);
-    let mut parser = Parser { query: line, tokens, lex_error, at: 0, operators: 0, regex_bytes: 0 };
+    let mut parser =
+        Parser { query: line, tokens, lex_error, at: 0, operators: 0, regex_bytes: 0, aggregates: 0 };
     let labels = parser.metric()?;
     let mut points = Vec::new();
     // Prometheus only says that it reads points where it is in the middle of something.

@@ -166,7 +166,8 @@ fn split(series: Series, quantile: impl Fn(i64) -> f64, label: &str, out: &mut V
 
 /// A quantile as OpenMetrics writes it: whole numbers with a point too.
 fn label_value(quantile: f64) -> String {
-    let mut text = General(quantile).to_string();
+    // Zero has no sign there.
+    let mut text = General(if quantile == 0.0 { 0.0 } else { quantile }).to_string();
     if quantile.is_finite() && !text.contains(['.', 'e']) {
         text.push_str(".0");
     }
@@ -179,7 +180,7 @@ mod tests {
 
     #[test]
     fn quantiles_as_labels() {
-        let texts = [0.0, 1.0, 0.99, 1e-5, -2.0, f64::NAN, f64::INFINITY].map(label_value);
-        assert_eq!(texts, ["0.0", "1.0", "0.99", "1e-05", "-2.0", "NaN", "+Inf"]);
+        let texts = [0.0, -0.0, 1.0, 0.99, 1e-5, -2.0, f64::NAN, f64::INFINITY].map(label_value);
+        assert_eq!(texts, ["0.0", "0.0", "1.0", "0.99", "1e-05", "-2.0", "NaN", "+Inf"]);
     }
 }

@@ -142,12 +142,10 @@ fn find<'a>(
         }
     }
     let selector = Selector { matchers, moved, extension: None, only_totals: true };
-    let mut found = evaluator.newest(&selector, Taken::InfoTime)?;
-    found.retain(|info| {
+    evaluator.newest(&selector, Taken::InfoTime, |info| {
         let mut all = IDENTIFYING.iter().zip(&values);
-        all.all(|(name, values)| values.is_empty() || values.contains(info.labels.get(name)))
-    });
-    Ok(found)
+        all.all(|(name, values)| values.is_empty() || values.contains(info.get(name)))
+    })
 }
 
 /// What went wrong first, and when.

@@ -28,14 +28,14 @@ pub(super) fn sort_by_label_desc(evaluator: &mut Evaluator<'_>, call: &Call) -> 
 /// The vector that is sorted, and whether there is an order to speak of. Results of range queries are in the order of
 /// their labels whatever one does, and that is said.
 fn argument(evaluator: &mut Evaluator<'_>, call: &Call) -> Result<(Vec<Series>, bool), Error> {
-    let is_instant = evaluator.steps().is_single();
-    if !is_instant {
-        evaluator.annotations.add(Notice::SortInRangeQuery, call.span);
-    }
     let series = match call.args.first() {
         Some(vector) => evaluator.vector(vector)?,
         None => Vec::new(),
     };
+    let is_instant = evaluator.steps().is_single();
+    if !is_instant {
+        evaluator.annotations.add(Notice::SortInRangeQuery, call.span);
+    }
     Ok((series, is_instant))
 }
 
