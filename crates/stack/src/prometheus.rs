@@ -1,11 +1,12 @@
 //! What runs by `prometheus.yml`: scraping and rules, and the reading of another file while they run.
 //!
 //! `load` reads the file and all that it names, and refuses what is wrong before anything changes; `hosts` knows where the
-//! names of the compose network are here; [`Prometheus`] owns what the configuration is applied to, `apply` applies it.
+//! names of the compose network are here; `settings` is what stores and receivers are built with; [`Prometheus`] owns what the configuration is applied to, `apply` applies it.
 
 mod figures;
 mod hosts;
 mod load;
+mod settings;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,11 +20,12 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tsdb::Tsdb;
 
-use crate::{Config, Error, Result};
+use crate::{Config, Error, Keep, Result};
 use figures::Figures;
 use hosts::Hosts;
 pub(crate) use load::Loaded;
 pub use load::Refusal;
+pub(crate) use settings::Settings;
 
 /// Who scrapes, in `User-Agent`.
 const USER_AGENT: &str = "Prometheus/3.14.0";
@@ -56,6 +58,10 @@ struct Room {
     external_labels: ExternalLabels,
     clock: Arc<dyn Clock>,
     loaded: api::Loaded,
+    /// What was taken from the file at the start.
+    settings: Settings,
+    /// What the command line says of how long samples are kept.
+    retention: Keep,
     figures: Figures,
     stopped: CancellationToken,
 }
@@ -90,6 +96,8 @@ impl Prometheus {
             external_labels: around.external_labels,
             clock: around.clock,
             loaded: api::Loaded::default(),
+            settings: Settings::of(&read.config, around.config.retention.metrics),
+            retention: around.config.retention.metrics,
             figures: Figures::register(around.registry)?,
             stopped,
             file,
@@ -165,6 +173,10 @@ impl Room {
     /// Puts a configuration in the place of the one before. What can be refused comes first, so that it changes nothing.
     async fn apply(&self, read: Loaded) -> Result<(), String> {
         read.name_what_is_ignored();
+        let waiting = Settings::of(&read.config, self.retention).changed(&self.settings);
+        if !waiting.is_empty() {
+            tracing::warn!(keys = waiting.join(", "), "these changes take effect with the next start");
+        }
         self.hosts.name_absent(&read.jobs);
         self.targets.apply(&read.jobs).await.map_err(|error| error.to_string())?;
         self.external_labels.set(read.config.global.external_labels.clone());

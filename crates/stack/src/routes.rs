@@ -8,6 +8,7 @@ use generator::Generator;
 use receiver::Ingest;
 
 use crate::gate::{self, Gate};
+use crate::prometheus::Settings;
 use crate::{Config, Part, Result};
 
 /// The routers of the engine's ports.
@@ -20,7 +21,7 @@ pub(crate) struct Routes {
 
 impl Routes {
     pub(crate) fn new(
-        config: &Config,
+        config: receiver::Config,
         context: api::Context,
         generator: Arc<Generator>,
         gate: &Gate,
@@ -31,7 +32,7 @@ impl Routes {
             metrics: context.metrics.clone(),
             observer: Some(generator),
         };
-        let ingest = Ingest::new(stores, receiver_config(config), context.clock.clone(), &context.registry)?;
+        let ingest = Ingest::new(stores, config, context.clock.clone(), &context.registry)?;
         Ok(Self { context, ingest, gate: gate.clone() })
     }
 
@@ -65,13 +66,14 @@ impl Routes {
 
 /// The receiver's part of the memory. A body may take half of it, so that one never has to wait for another for ever,
 /// and at most what the receiver itself would allow.
-pub(crate) fn receiver_config(config: &Config) -> receiver::Config {
+pub(crate) fn receiver_config(config: &Config, settings: &Settings) -> receiver::Config {
     let usual = receiver::Config::default();
     let requests = usize::try_from(config.memory().requests).unwrap_or(usize::MAX);
     receiver::Config {
         max_body_bytes: usual.max_body_bytes.min(requests / 2),
         max_in_flight_bytes: requests,
         span_limits: config.span_limits(),
+        metrics: settings.otlp.clone(),
         ..usual
     }
 }

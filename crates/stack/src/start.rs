@@ -43,6 +43,7 @@ impl Stack {
             read.map_err(|error| Error::System { action: "read the configuration", source: error.into() })?
                 .map_err(Error::PrometheusConfig)?
         };
+        let settings = read.settings(&config);
         let lock = DataLock::acquire(&config.data_dir, &holder(&config, clock.now_ms()))?;
         let listeners = bind(&config)?;
         allow_many_files();
@@ -54,8 +55,8 @@ impl Stack {
             }
         }
         let stores = {
-            let (config, clock) = (config.clone(), Arc::clone(&clock));
-            let opening = tokio::task::spawn_blocking(move || Stores::open(&config, &clock));
+            let (config, settings, clock) = (config.clone(), settings.clone(), Arc::clone(&clock));
+            let opening = tokio::task::spawn_blocking(move || Stores::open(&config, &settings, &clock));
             opening
                 .await
                 .map_err(|error| Error::System { action: "open the stores", source: error.into() })??
@@ -87,8 +88,9 @@ impl Stack {
             external_labels,
             admin_api: config.admin_api,
         };
-        let generator = Arc::new(start_generator(&config, &context)?);
-        let routes = routes::Routes::new(&config, context, Arc::clone(&generator), &gate)?;
+        let receiver_config = routes::receiver_config(&config, &settings);
+        let generator = Arc::new(start_generator(&receiver_config, &context)?);
+        let routes = routes::Routes::new(receiver_config, context, Arc::clone(&generator), &gate)?;
         let mut servers = Vec::with_capacity(listeners.len());
         let mut ready = Vec::with_capacity(listeners.len());
         for (part, listener) in listeners {
@@ -133,10 +135,10 @@ const QUERIES_WAITING: usize = 256;
 
 /// What makes metrics of spans, as the Collector does with `infra/otel-collector/config.yaml`. Its metrics become series as
 /// those that are received do.
-fn start_generator(config: &Config, context: &api::Context) -> Result<Generator> {
+fn start_generator(config: &receiver::Config, context: &api::Context) -> Result<Generator> {
     let generator = Generator::new(
         generator::Config::default(),
-        routes::receiver_config(config).metrics,
+        config.metrics.clone(),
         Arc::clone(&context.metrics),
         Arc::clone(&context.clock),
         &context.registry,

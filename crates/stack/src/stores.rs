@@ -8,6 +8,7 @@ use model::Clock;
 use tracestore::TraceStore;
 use tsdb::Tsdb;
 
+use crate::prometheus::Settings;
 use crate::running::Flushed;
 use crate::{Config, Error, Result, StoreFigures};
 
@@ -28,11 +29,11 @@ const METRICS: &str = "metrics";
 
 impl Stores {
     /// Opens all of them, each on a thread of its own: a replay takes as long as the slowest, not as long as all.
-    pub(crate) fn open(config: &Config, clock: &Arc<dyn Clock>) -> Result<Self> {
+    pub(crate) fn open(config: &Config, settings: &Settings, clock: &Arc<dyn Clock>) -> Result<Self> {
         thread::scope(|scope| {
             let traces = scope.spawn(|| TraceStore::open(traces_config(config), Arc::clone(clock)));
             let logs = scope.spawn(|| LogStore::open(logs_config(config), Arc::clone(clock)));
-            let metrics = Tsdb::open(metrics_config(config), Arc::clone(clock));
+            let metrics = Tsdb::open(metrics_config(config, settings), Arc::clone(clock));
             Ok(Self {
                 traces: Arc::new(opened(TRACES, joined(traces))?),
                 logs: Arc::new(opened(LOGS, joined(logs))?),
@@ -118,13 +119,16 @@ fn logs_config(config: &Config) -> logstore::Config {
     }
 }
 
-fn metrics_config(config: &Config) -> tsdb::Config {
+fn metrics_config(config: &Config, settings: &Settings) -> tsdb::Config {
+    let usual = tsdb::Config::new(config.wal_dir(METRICS), config.blocks_dir(METRICS));
     tsdb::Config {
         wal_sync: config.wal_sync,
         memory_bytes: as_usize(config.memory().metrics),
-        retention_age: config.retention.metrics.age,
-        retention_bytes: config.retention.metrics.bytes,
-        ..tsdb::Config::new(config.wal_dir(METRICS), config.blocks_dir(METRICS))
+        retention_age: settings.retention.age,
+        retention_bytes: settings.retention.bytes,
+        out_of_order_window: settings.out_of_order_window.unwrap_or(usual.out_of_order_window),
+        max_exemplars: settings.max_exemplars.unwrap_or(usual.max_exemplars),
+        ..usual
     }
 }
 

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use promconfig::{Config, Effect, ScrapeConfig, Unsupported, expand_patterns};
 
+use super::Settings;
+
 /// Most bytes of a file.
 const MAX_BYTES: u64 = 16 << 20;
 
@@ -79,6 +81,11 @@ impl Loaded {
         let jobs = all_jobs(&config)?;
         let rule_files = expand_patterns(&config.rule_files);
         Ok(Self { config, jobs, rule_files, ignored })
+    }
+
+    /// What the stores and receivers of a stack are built with.
+    pub(crate) fn settings(&self, config: &crate::Config) -> Settings {
+        Settings::of(&self.config, config.retention.metrics)
     }
 
     /// Names what has no effect here in the log.
