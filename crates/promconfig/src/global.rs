@@ -10,7 +10,7 @@ use yaml::{Context, Fields, Node, Outcome, Output};
 
 use crate::names::ValidationScheme;
 use crate::print::{Block, map};
-use crate::read::{duration, join_directory, limit, size};
+use crate::read::{check_label_bytes, duration, join_directory, limit, size};
 use crate::scrape::{Limits, check_protocols, read_protocols};
 
 /// What holds for every job that says nothing else.
@@ -84,12 +84,13 @@ impl GlobalConfig {
         let mut labels = Vec::new();
         fields.set("scrape_interval", &mut global.scrape_interval, context, duration)?;
         fields.set("scrape_timeout", &mut global.scrape_timeout, context, duration)?;
-        global.scrape_protocols = fields.optional("scrape_protocols", context, read_protocols)?;
+        let protocols = fields.optional("scrape_protocols", context, read_protocols)?;
         fields.set("evaluation_interval", &mut global.evaluation_interval, context, duration)?;
         fields.set("rule_query_offset", &mut global.rule_query_offset, context, duration)?;
         fields.set("query_log_file", &mut global.query_log_file, context, yaml::string)?;
         fields.set("scrape_failure_log_file", &mut global.scrape_failure_log_file, context, yaml::string)?;
         fields.set("external_labels", &mut labels, context, |node, context| {
+            check_label_bytes(node)?;
             yaml::map(node, context, "map[string]string", yaml::string)
         })?;
         global.limits.take(&mut fields, context)?;
@@ -140,10 +141,10 @@ impl GlobalConfig {
         if global.evaluation_interval.is_zero() {
             global.evaluation_interval = defaults.evaluation_interval;
         }
-        if let Some(protocols) = &global.scrape_protocols {
-            check_protocols(protocols)
-                .map_err(|message| refuse(protocols_position, format!("{message} for global config")))?;
-        }
+        global.scrape_protocols = protocols
+            .map(|written| check_protocols(&written))
+            .transpose()
+            .map_err(|message| refuse(protocols_position, format!("{message} for global config")))?;
         Ok(global)
     }
 

@@ -40,8 +40,22 @@ pub(crate) fn sorted_map(node: &Node, context: &mut Context) -> Outcome<Vec<(Str
     Ok(pairs)
 }
 
+/// Refuses labels that are no UTF-8, as `!!binary` can write them.
+pub(crate) fn check_label_bytes(node: &Node) -> Outcome<()> {
+    for entry in node.entries() {
+        if let Some(bytes) = entry.key.bytes() {
+            return Err(node.refuse(format!("{} is not a valid label name", Quoted(bytes))));
+        }
+        if let Some(bytes) = entry.value.bytes() {
+            return Err(node.refuse(format!("{} is not a valid label value", Quoted(bytes))));
+        }
+    }
+    Ok(())
+}
+
 /// Labels of targets: any text may be a value, and every UTF-8 name is one.
 pub(crate) fn label_set(node: &Node, context: &mut Context) -> Outcome<Vec<(String, String)>> {
+    check_label_bytes(node)?;
     let mut pairs = yaml::map(node, context, "map[model.LabelName]model.LabelValue", yaml::string)?;
     if let Some((name, _)) = pairs.iter().find(|(name, _)| !ValidationScheme::Utf8.is_label_name(name)) {
         return Err(node.refuse(format!("{} is not a valid label name", Quoted(name))));

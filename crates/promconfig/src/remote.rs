@@ -229,7 +229,7 @@ impl RemoteWriteConfig {
         let [name, protobuf_message] = texts;
         if !MESSAGES.contains(&protobuf_message.as_str()) {
             return Err(node.refuse(format!(
-                "invalid protobuf_message value: unknown remote write protobuf message {protobuf_message}, supported: {}",
+                "invalid protobuf_message value: unknown type for remote write protobuf message {protobuf_message}, supported: {}",
                 MESSAGES.join(", ")
             )));
         }

@@ -22,22 +22,25 @@ fn parse_protocol(text: &str) -> Result<Protocol, String> {
     })
 }
 
-pub(crate) fn read_protocols(node: &Node, context: &mut Context) -> Outcome<Vec<Protocol>> {
-    let texts = yaml::list(node, context, "[]config.ScrapeProtocol", yaml::string)?;
-    let read = |text: &String| parse_protocol(text).map_err(|message| format!("scrape_protocols: {message}"));
-    texts.iter().map(read).collect::<Result<_, _>>().map_err(|message| node.refuse(message))
+/// Protocols as they are written: whether they are any is decided with the whole job.
+pub(crate) fn read_protocols(node: &Node, context: &mut Context) -> Outcome<Vec<String>> {
+    yaml::list(node, context, "[]config.ScrapeProtocol", |node, context| {
+        yaml::named_string(node, context, "config.ScrapeProtocol")
+    })
 }
 
-pub(crate) fn check_protocols(protocols: &[Protocol]) -> Result<(), String> {
-    if protocols.is_empty() {
+pub(crate) fn check_protocols(written: &[String]) -> Result<Vec<Protocol>, String> {
+    if written.is_empty() {
         return Err("scrape_protocols cannot be empty".to_owned());
     }
-    let repeated = |(index, protocol): (usize, &Protocol)| protocols[..index].contains(protocol);
-    if protocols.iter().enumerate().any(repeated) {
-        let names: Vec<&str> = protocols.iter().map(|protocol| protocol.name()).collect();
-        return Err(format!("duplicated protocol in scrape_protocols, got [{}]", names.join(" ")));
+    let mut protocols = Vec::with_capacity(written.len());
+    for (index, text) in written.iter().enumerate() {
+        if written[..index].iter().any(|other| other.eq_ignore_ascii_case(text)) {
+            return Err(format!("duplicated protocol in scrape_protocols, got [{}]", written.join(" ")));
+        }
+        protocols.push(parse_protocol(text).map_err(|message| format!("scrape_protocols: {message}"))?);
     }
-    Ok(())
+    Ok(protocols)
 }
 
 /// What a target may send, and how many targets there may be. 0 is no limit.
@@ -156,7 +159,7 @@ pub struct ScrapeConfig {
 /// A job as it is written, before what it leaves open is filled in.
 pub(crate) struct Written {
     config: ScrapeConfig,
-    protocols: Option<Vec<Protocol>>,
+    protocols: Option<Vec<String>>,
     fallback: String,
     native: Option<bool>,
     classic: Option<bool>,
@@ -188,7 +191,9 @@ impl Written {
         fields.set("scrape_timeout", &mut config.scrape_timeout, context, duration)?;
         let protocols = fields.optional("scrape_protocols", context, read_protocols)?;
         let mut fallback = String::new();
-        fields.set("fallback_scrape_protocol", &mut fallback, context, yaml::string)?;
+        fields.set("fallback_scrape_protocol", &mut fallback, context, |node, context| {
+            yaml::named_string(node, context, "config.ScrapeProtocol")
+        })?;
         let native = fields.optional("scrape_native_histograms", context, yaml::boolean)?;
         let classic = fields.optional("always_scrape_classic_histograms", context, yaml::boolean)?;
         let convert = fields.optional("convert_classic_histograms_to_nhcb", context, yaml::boolean)?;
@@ -254,14 +259,14 @@ impl Written {
             self.convert.unwrap_or(global.convert_classic_histograms_to_nhcb);
         config.always_scrape_classic_histograms =
             self.classic.unwrap_or(global.always_scrape_classic_histograms);
-        config.scrape_protocols = match (self.protocols, &global.scrape_protocols) {
+        let own = self.protocols.map(|written| check_protocols(&written)).transpose();
+        let own = own.map_err(|message| format!("{message} for scrape config with job name {job}"))?;
+        config.scrape_protocols = match (own, &global.scrape_protocols) {
             (Some(own), _) => own,
             (None, Some(global)) => global.clone(),
             (None, None) if config.scrape_native_histograms => Protocol::DEFAULT_PROTO_FIRST.to_vec(),
             (None, None) => Protocol::DEFAULT.to_vec(),
         };
-        check_protocols(&config.scrape_protocols)
-            .map_err(|message| format!("{message} for scrape config with job name {job}"))?;
         if !self.fallback.is_empty() {
             let parsed = parse_protocol(&self.fallback);
             config.fallback_scrape_protocol = Some(parsed.map_err(|message| {

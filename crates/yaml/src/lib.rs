@@ -26,7 +26,7 @@ pub use error::{Context, Dialect, Error, Failure, Issue, Outcome, Result, fatal}
 pub use fields::Fields;
 pub use load::{Limits, parse};
 pub use node::{Entry, Node, Position, Scalar, Value};
-pub use readers::{boolean, float, integer, list, map, skip, string, strings, unsigned};
+pub use readers::{boolean, float, integer, list, map, named_string, skip, string, strings, unsigned};
 pub use scalar::Resolved;
 
 /// Parses `text` and reads the first document with `reader`.

@@ -1,5 +1,7 @@
 //! From the parser's events to the tree, within bounds.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -102,9 +104,13 @@ impl Loader<'_> {
                         ScalarStyle::Literal | ScalarStyle::Folded => self.indicator(position),
                         _ => position,
                     };
-                    let scalar = Scalar { text: Arc::from(&*text), plain: style == ScalarStyle::Plain };
-                    let node =
-                        Node { position, tag: short_tag(tag.as_deref()), value: Value::Scalar(scalar) };
+                    let tag = short_tag(tag.as_deref());
+                    let scalar = if tag.as_deref() == Some("!!binary") {
+                        binary(&text, position)?
+                    } else {
+                        Scalar { text: Arc::from(&*text), plain: style == ScalarStyle::Plain, bytes: None }
+                    };
+                    let node = Node { position, tag, value: Value::Scalar(scalar) };
                     self.keep(anchor, &node, 1);
                     node
                 }
@@ -273,6 +279,18 @@ fn is_merge(key: &Node) -> bool {
 
 fn position(span: &Span) -> Position {
     Position { line: span.start.line() as u32, column: span.start.col() as u32 + 1 }
+}
+
+/// What base64 stands for: a text, unless it is no UTF-8.
+fn binary(text: &str, position: Position) -> Result<Scalar> {
+    let packed: String = text.chars().filter(|character| !matches!(character, '\n' | '\r')).collect();
+    let bytes = STANDARD.decode(packed).map_err(|_| Error::Refused {
+        message: "yaml: !!binary value contains invalid base64 data".to_owned(),
+        position: Some(position),
+    })?;
+    let text = Arc::from(&*String::from_utf8_lossy(&bytes));
+    let bytes = if std::str::from_utf8(&bytes).is_ok() { None } else { Some(bytes.into()) };
+    Ok(Scalar { text, plain: false, bytes })
 }
 
 fn short_tag(tag: Option<&Tag>) -> Option<Arc<str>> {

@@ -44,6 +44,8 @@ pub struct Scalar {
     pub text: Arc<str>,
     /// Written without quotes, so that it may be a number, a boolean or null.
     pub plain: bool,
+    /// What `!!binary` stands for where that is no UTF-8; `text` has replacement characters then.
+    pub bytes: Option<Arc<[u8]>>,
 }
 
 /// A key and its value.
@@ -63,7 +65,7 @@ impl Node {
         Self {
             position: Position { line: 1, column: 1 },
             tag: None,
-            value: Value::Scalar(Scalar { text: "".into(), plain: true }),
+            value: Value::Scalar(Scalar { text: "".into(), plain: true, bytes: None }),
         }
     }
 
@@ -75,11 +77,19 @@ impl Node {
         }
     }
 
+    /// The bytes of a scalar that is no UTF-8.
+    pub fn bytes(&self) -> Option<&[u8]> {
+        match &self.value {
+            Value::Scalar(scalar) => scalar.bytes.as_deref(),
+            Value::Sequence(_) | Value::Mapping(_) => None,
+        }
+    }
+
     /// What a scalar stands for by YAML's rules; `None` for lists and mappings.
     pub fn resolved(&self) -> Option<Resolved> {
         let Value::Scalar(scalar) = &self.value else { return None };
         Some(match self.tag.as_deref() {
-            Some("!!str" | "!") => Resolved::Text,
+            Some("!!str" | "!" | "!!binary") => Resolved::Text,
             None if !scalar.plain => Resolved::Text,
             Some(tag) if !tag.starts_with("!!") => Resolved::Text,
             _ => resolve(&scalar.text),

@@ -16,10 +16,18 @@ fn mismatch(node: &Node, context: &mut Context, type_name: &str) -> Failure {
 /// # Errors
 /// A complaint for lists and mappings.
 pub fn string(node: &Node, context: &mut Context) -> Outcome<String> {
+    named_string(node, context, "string")
+}
+
+/// The same where Go has a type of its own for the text, which the complaint names.
+///
+/// # Errors
+/// As [`string`].
+pub fn named_string(node: &Node, context: &mut Context, type_name: &str) -> Outcome<String> {
     match node.text() {
         Some(_) if node.is_null() => Ok(String::new()),
         Some(text) => Ok(text.to_string()),
-        None => Err(mismatch(node, context, "string")),
+        None => Err(mismatch(node, context, type_name)),
     }
 }
 
