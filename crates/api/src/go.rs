@@ -9,11 +9,11 @@ mod time;
 use std::fmt;
 
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 
 pub use duration::{Nanos, parse_duration};
 pub use json::{to_json, to_json_pretty};
-pub use query::{Query, unescape_path};
+pub use query::{Query, unescape_bytes, unescape_path};
 pub use time::parse_rfc3339;
 
 /// What `strconv` says of a text that is not a number or truth value.
@@ -76,9 +76,58 @@ pub fn parse_bool(text: &str) -> Result<bool, NumError> {
     }
 }
 
+/// `strconv.ParseFloat` with 64 bits, but for hexadecimal numbers: `None` for what is no number or too large for one.
+pub fn parse_float(text: &str) -> Option<f64> {
+    let bytes = text.as_bytes();
+    let is_digit = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit);
+    let mut underscores = text.match_indices('_').map(|(at, _)| at).peekable();
+    let number: f64 = if underscores.peek().is_some() {
+        // Each between two digits.
+        if !underscores.all(|at| is_digit(at.checked_sub(1)) && is_digit(Some(at + 1))) {
+            return None;
+        }
+        text.replace('_', "").parse().ok()?
+    } else {
+        text.parse().ok()?
+    };
+    let is_named = !text.contains(|character: char| character.is_ascii_digit());
+    let is_signed = text.starts_with(['+', '-']);
+    ((number.is_finite() || is_named) && !(number.is_nan() && is_signed)).then_some(number)
+}
+
 /// `strconv.Quote`.
 pub fn quote(text: &str) -> String {
     model::literal::Quoted(text).to_string()
+}
+
+/// `http.Redirect`: leads to an address, with a line of HTML for `GET`.
+pub fn redirect(method: &Method, status: StatusCode, place: &str) -> Response {
+    let Ok(location) = HeaderValue::from_str(place) else {
+        return http_error(StatusCode::INTERNAL_SERVER_ERROR, "an address that cannot be told");
+    };
+    let mut escaped = String::with_capacity(place.len());
+    for character in place.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&#34;"),
+            '\'' => escaped.push_str("&#39;"),
+            other => escaped.push(other),
+        }
+    }
+    let mut response = if *method == Method::GET {
+        let reason = status.canonical_reason().unwrap_or_default();
+        (status, format!("<a href=\"{escaped}\">{reason}</a>.\n\n")).into_response()
+    } else {
+        status.into_response()
+    };
+    if *method == Method::GET || *method == Method::HEAD {
+        let html = HeaderValue::from_static("text/html; charset=utf-8");
+        response.headers_mut().insert(header::CONTENT_TYPE, html);
+    }
+    response.headers_mut().insert(header::LOCATION, location);
+    response
 }
 
 /// `http.Error`: a line of plain text, which a browser must not take for anything else.
@@ -120,6 +169,19 @@ mod tests {
             parse_bool("yes").unwrap_err().to_string(),
             r#"strconv.ParseBool: parsing "yes": invalid syntax"#
         );
+    }
+
+    #[test]
+    fn floats_are_those_of_strconv() {
+        for (text, number) in
+            [("1.5", 1.5), ("-1e3", -1000.0), ("1_000.5", 1000.5), (".5", 0.5), ("+Infinity", f64::INFINITY)]
+        {
+            assert_eq!(parse_float(text), Some(number), "{text}");
+        }
+        assert!(parse_float("NaN").is_some_and(f64::is_nan));
+        for text in ["", "x", "1e400", "_1", "1_", "1__0", "1_.5", "+nan", "0x10", " 1"] {
+            assert_eq!(parse_float(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -1,11 +1,24 @@
 //! Prometheus' HTTP API, as version 3.14 answers it (`web/api/v1` of prometheus/prometheus, and its OpenAPI file).
 //!
-//! [`router`] has the routes; `params` reads and refuses parameters; `limits` are those of queries; `answer`, `result`
-//! and `json` write bodies; `query`, `format`, `labels` and `status` are the handlers.
+//! [`router_with`] has the routes. `routes` is what Go's routers do before a handler: methods, `OPTIONS`, paths that are
+//! almost right; `wrap` compresses and lets pages of other origins read. `params` reads and refuses parameters;
+//! `limits` are those of queries; `answer`, `result` and `json` write bodies; the other modules are the handlers.
 //!
-//! Where it differs from Prometheus, on purpose: label names and values, and series, are those with samples in the
-//! range, not in the blocks that the range touches; metadata is what was sent by OTLP; all that Prometheus calls
-//! experimental in PromQL is on (`flags` says by which of its switches). What is not there yet says so.
+//! # Where it differs
+//!
+//! On purpose:
+//!
+//! - Series are those with samples in the range, not in the blocks that the range touches.
+//! - Series that nothing sorts come by their labels, not as they were first written; `limit` cuts accordingly.
+//! - A time that no clock shows (`NaN`, `Inf`, `1e30`) is refused. Prometheus takes it for some other time, and evaluates
+//!   what lies before 1677 or after 2262 at some other time, too.
+//! - A query that has no time at all (`timeout=0`) has timed out: 503. Prometheus' answer depends on where it notices.
+//! - Forms are read as `application/x-www-form-urlencoded`, not as `multipart/form-data`.
+//! - All that Prometheus calls experimental in PromQL is on, exemplars too (`flags` says by which of its switches).
+//! - Metadata is that of OTLP and remote write as well as of scraped targets.
+//! - Flags, features and build information are our own. The search API is off.
+//! - Prometheus' own pages lead to our UI; there are no console templates, no `/debug/pprof`, and no `openapi.yaml`, since
+//!   the description is Prometheus' own text.
 
 mod admin;
 mod answer;
@@ -16,134 +29,156 @@ mod format;
 mod json;
 mod labels;
 mod limits;
+mod notifications;
 mod params;
 mod query;
 mod read;
 mod result;
+mod routes;
 mod rules;
 mod self_metrics;
 mod status;
 mod targets;
+mod wrap;
 
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::middleware::{self, Next};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{get as get_or_head, post};
 use axum::{Extension, Router};
-use http::{HeaderValue, Method, StatusCode, header};
+use http::{Method, StatusCode, Uri};
 
-use crate::Context;
-use crate::go;
-use crate::observe;
+use crate::{Context, go, observe};
 use answer::ApiError;
 use limits::QueryFigures;
+use routes::{Routes, Takes, get};
 
-/// All routes of Prometheus.
+/// All routes of Prometheus but those that write.
 pub fn router(context: Context) -> Router {
+    router_with(context, Router::new())
+}
+
+/// All routes of Prometheus; `/api/v1/write` and `/api/v1/otlp/v1/metrics` are those of `receivers`.
+pub fn router_with(context: Context, receivers: Router) -> Router {
     let registry = context.registry.clone();
-    let router = api().merge(pages()).fallback(not_found).method_not_allowed_fallback(method_not_allowed);
+    let routes = api()
+        .map(|router| router.layer(middleware::from_fn(wrap::compressed_for_all)))
+        .merge(plain_api())
+        .merge(pages())
+        .knows("/api/v1/write", Takes::Post)
+        .knows("/api/v1/otlp/v1/metrics", Takes::Post);
+    let (router, table) = routes.into_parts();
     let figures = Extension(Arc::new(QueryFigures::new(&registry)));
-    observe::observe(router.with_state(context).layer(figures), "prometheus", &registry)
+    let router = router.with_state(context).layer(figures).merge(receivers).fallback(not_found);
+    let judge = middleware::from_fn(move |request, next| routes::judge(table.clone(), request, next));
+    let router = observe::observe(router, "prometheus", &registry);
+    // Around the whole: a route that does not know a method would add what it knows.
+    Router::new().fallback_service(router).layer(judge)
 }
 
-/// `/api/v1`, with the headers that let a page of another origin read it.
-fn api() -> Router<Context> {
-    let read = |handler: MethodRouter<Context>| handler.options(options);
-    let mut router = Router::new()
-        .route("/api/v1/query", read(get(query::instant).post(query::instant)))
-        .route("/api/v1/query_range", read(get(query::range).post(query::range)))
-        .route("/api/v1/query_exemplars", read(get(query::exemplars).post(query::exemplars)))
-        .route("/api/v1/format_query", read(get(format::format).post(format::format)))
-        .route("/api/v1/parse_query", read(get(format::tree).post(format::tree)))
-        .route("/api/v1/labels", read(get(labels::names).post(labels::names)))
-        .route("/api/v1/label/{name}/values", read(get(labels::values)))
-        .route("/api/v1/series", read(get(labels::series).post(labels::series)))
-        .route("/api/v1/metadata", read(get(labels::metadata)))
-        .route("/api/v1/scrape_pools", read(get(targets::scrape_pools)))
-        .route("/api/v1/scrape_pools/config", read(get(targets::scrape_pool_config)))
-        .route("/api/v1/targets", read(get(targets::targets)))
-        .route("/api/v1/targets/metadata", read(get(targets::metadata)))
-        .route("/api/v1/targets/relabel_steps", read(get(targets::relabel_steps)))
-        .route("/api/v1/rules", read(get(rules::rules)))
-        .route("/api/v1/alerts", read(get(rules::alerts)))
-        .route("/api/v1/alertmanagers", read(get(rules::alertmanagers)))
-        .route("/api/v1/status/buildinfo", read(get(status::build_info)))
-        .route("/api/v1/status/runtimeinfo", read(get(status::runtime_info)))
-        .route("/api/v1/status/flags", read(get(flags::flags)))
-        .route("/api/v1/status/config", read(get(status::config)))
-        .route("/api/v1/status/tsdb", read(get(status::tsdb)))
-        .route("/api/v1/status/tsdb/blocks", read(get(status::blocks)))
-        .route("/api/v1/status/walreplay", read(get(status::wal_replay)))
-        .route("/api/v1/status/self_metrics", read(get(self_metrics::self_metrics)))
-        .route("/api/v1/features", read(get(flags::features)))
-        .route("/api/v1/notifications", read(get(flags::notifications)));
-    for list in ["metric_names", "label_names", "label_values"] {
-        let search = read(get(flags::search).post(flags::search));
-        router = router.route(&format!("/api/v1/search/{list}"), search);
+/// Those of `/api/v1` that compress, and let a page of another origin read them.
+fn api() -> Routes {
+    let routes = Routes::default()
+        .add("/api/v1/query", Takes::GetPost, get(query::instant).post(query::instant))
+        .add("/api/v1/query_range", Takes::GetPost, get(query::range).post(query::range))
+        .add("/api/v1/query_exemplars", Takes::GetPost, get(query::exemplars).post(query::exemplars))
+        .add("/api/v1/format_query", Takes::GetPost, get(format::format).post(format::format))
+        .add("/api/v1/parse_query", Takes::GetPost, get(format::tree).post(format::tree))
+        .add("/api/v1/labels", Takes::GetPost, get(labels::names).post(labels::names))
+        .add("/api/v1/label/{name}/values", Takes::Get, get(labels::values))
+        .add("/api/v1/series", Takes::GetPost, get(labels::series).post(labels::series))
+        .add("/api/v1/metadata", Takes::Get, get(labels::metadata))
+        .add("/api/v1/scrape_pools", Takes::Get, get(targets::scrape_pools))
+        .add("/api/v1/scrape_pools/config", Takes::Get, get(targets::scrape_pool_config))
+        .add("/api/v1/targets", Takes::Get, get(targets::targets))
+        .add("/api/v1/targets/metadata", Takes::Get, get(targets::metadata))
+        .add("/api/v1/targets/relabel_steps", Takes::Get, get(targets::relabel_steps))
+        .add("/api/v1/rules", Takes::Get, get(rules::rules))
+        .add("/api/v1/alerts", Takes::Get, get(rules::alerts))
+        .add("/api/v1/alertmanagers", Takes::Get, get(rules::alertmanagers))
+        .add("/api/v1/status/buildinfo", Takes::Get, get(status::build_info))
+        .add("/api/v1/status/runtimeinfo", Takes::Get, get(status::runtime_info))
+        .add("/api/v1/status/flags", Takes::Get, get(flags::flags))
+        .add("/api/v1/status/config", Takes::Get, get(status::config))
+        .add("/api/v1/status/tsdb", Takes::Get, get(status::tsdb))
+        .add("/api/v1/status/tsdb/blocks", Takes::Get, get(status::blocks))
+        .add("/api/v1/status/self_metrics", Takes::Get, get(self_metrics::self_metrics))
+        .add("/api/v1/features", Takes::Get, get(flags::features));
+    let delete = post(admin::delete_series).put(admin::delete_series);
+    let clean = post(admin::clean_tombstones).put(admin::clean_tombstones);
+    routes
+        .add("/api/v1/admin/tsdb/delete_series", Takes::PostPut, delete)
+        .add("/api/v1/admin/tsdb/clean_tombstones", Takes::PostPut, clean)
+        .add("/api/v1/admin/tsdb/snapshot", Takes::PostPut, post(admin::snapshot).put(admin::snapshot))
+}
+
+/// Those of `/api/v1` that do not.
+fn plain_api() -> Routes {
+    let places = notifications::places();
+    let live = async move || notifications::live(places.clone());
+    let mut for_all = Routes::default()
+        .add("/api/v1/status/walreplay", Takes::Get, get(status::wal_replay))
+        .add("/api/v1/notifications", Takes::Get, get(notifications::notifications))
+        .add("/api/v1/notifications/live", Takes::Get, get(live));
+    for path in ["/api/v1/search/metric_names", "/api/v1/search/label_names", "/api/v1/search/label_values"] {
+        for_all = for_all.add(path, Takes::GetPost, get(flags::search).post(flags::search));
     }
-    for path in ["notifications/live", "openapi.yaml"] {
-        router = router.route(&format!("/api/v1/{path}"), read(get(not_yet).post(not_yet)));
+    let for_all = for_all.map(|router| router.layer(middleware::from_fn(wrap::for_all)));
+    let read = Routes::default().add("/api/v1/read", Takes::Post, post(read::read)).add(
+        "/api/v1/openapi.yaml",
+        Takes::Get,
+        get(not_yet),
+    );
+    for_all.merge(read)
+}
+
+fn pages() -> Routes {
+    let reload = get(only_post_or_put).post(status::reload).put(status::reload);
+    let quit = get(only_post_or_put).post(status::lifecycle_disabled).put(status::lifecycle_disabled);
+    let mut routes = Routes::default()
+        .add("/federate", Takes::Get, get(federate::federate))
+        .map(|router| router.layer(middleware::from_fn(wrap::compressed)))
+        .add("/-/healthy", Takes::GetHead, get_or_head(status::healthy).head(ok))
+        .add("/-/ready", Takes::GetHead, get_or_head(status::ready).head(ok))
+        .add("/-/reload", Takes::GetPostPut, reload)
+        .add("/-/quit", Takes::GetPostPut, quit)
+        .add("/version", Takes::Get, get(status::version))
+        .add("/metrics", Takes::Get, get(observe::metrics_handler));
+    for path in UI_PAGES {
+        routes = routes.add(path, Takes::Get, get(to_ui));
     }
-    let admin = |name: &str| format!("/api/v1/admin/tsdb/{name}");
-    router = router
-        .route(&admin("delete_series"), read(post(admin::delete_series).put(admin::delete_series)))
-        .route(&admin("clean_tombstones"), read(post(admin::clean_tombstones).put(admin::clean_tombstones)))
-        .route(&admin("snapshot"), read(post(admin::snapshot).put(admin::snapshot)));
-    router.route("/api/v1/read", post(read::read)).layer(middleware::from_fn(cross_origin))
+    routes
 }
 
-fn pages() -> Router<Context> {
-    Router::new()
-        .route("/-/healthy", get(status::healthy))
-        .route("/-/ready", get(status::ready))
-        .route("/-/reload", get(only_post_or_put).post(status::reload).put(status::reload))
-        .route(
-            "/-/quit",
-            get(only_post_or_put).post(status::lifecycle_disabled).put(status::lifecycle_disabled),
-        )
-        .route("/version", get(status::version))
-        .route("/federate", get(federate::federate))
-        .route("/metrics", get(observe::metrics_handler))
-        .route("/", get(to_ui))
-        .route("/graph", get(to_ui))
-        .route("/query", get(to_ui))
-}
+/// Pages of Prometheus' own UI.
+const UI_PAGES: &[&str] = &[
+    "/",
+    "/graph",
+    "/query",
+    "/alerts",
+    "/rules",
+    "/targets",
+    "/service-discovery",
+    "/alertmanager-discovery",
+    "/config",
+    "/flags",
+    "/status",
+    "/tsdb-status",
+];
 
-async fn cross_origin(request: Request, next: Next) -> Response {
-    let from_elsewhere = request.headers().contains_key(header::ORIGIN);
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
-    headers.append(header::VARY, HeaderValue::from_static("Origin"));
-    if from_elsewhere {
-        for (name, value) in [
-            (header::ACCESS_CONTROL_ALLOW_HEADERS, "Accept, Authorization, Content-Type, Origin"),
-            (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, OPTIONS"),
-            (header::ACCESS_CONTROL_EXPOSE_HEADERS, "Date"),
-            (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
-        ] {
-            headers.insert(name, HeaderValue::from_static(value));
-        }
-    }
-    response
-}
-
-async fn options() -> StatusCode {
-    StatusCode::NO_CONTENT
+async fn ok() -> StatusCode {
+    StatusCode::OK
 }
 
 async fn not_found() -> Response {
     go::http_error(StatusCode::NOT_FOUND, "404 page not found")
 }
 
-async fn method_not_allowed() -> Response {
-    go::http_error(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
-}
-
-/// What Prometheus has and this does not, yet.
-async fn not_yet(method: Method, request: Request) -> ApiError {
-    ApiError::not_found(format!("{method} {} is not supported yet", request.uri().path()))
+/// What Prometheus has and this does not.
+async fn not_yet(method: Method, uri: Uri) -> ApiError {
+    ApiError::not_found(format!("{method} {} is not supported", uri.path()))
 }
 
 async fn only_post_or_put() -> Response {
@@ -151,9 +186,9 @@ async fn only_post_or_put() -> Response {
 }
 
 /// Prometheus' own pages are the UI's.
-async fn to_ui(State(context): State<Context>) -> Response {
+async fn to_ui(State(context): State<Context>, request: Request) -> Response {
     match context.ui_url {
-        Some(url) => (StatusCode::FOUND, [(header::LOCATION, url)]).into_response(),
+        Some(url) => go::redirect(request.method(), StatusCode::FOUND, &url),
         None => not_found().await,
     }
 }

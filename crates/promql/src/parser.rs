@@ -60,9 +60,12 @@ pub fn parse_selector(selector: &str) -> Result<Vec<Matcher>> {
     }
     let vector = parser.vector_selector()?;
     match parser.peek().kind {
-        Kind::Eof => Ok(vector.matchers),
-        _ => Err(parser.unexpected("", "")),
+        Kind::Eof => return Ok(vector.matchers),
+        // Of one that closes nothing the lexer has said more.
+        Kind::RightParen if parser.peek_second() == Kind::Error => _ = parser.advance(),
+        _ => {}
     }
+    Err(parser.unexpected("", ""))
 }
 
 #[derive(Debug)]

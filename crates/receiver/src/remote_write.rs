@@ -66,7 +66,7 @@ pub(crate) async fn write(State(ingest): State<Ingest>, request: Request<Body>) 
             response
         }
         Err(error) => {
-            let mut response = text::with_delay(text::error(status(&error), &error.to_string()), &error);
+            let mut response = text::with_delay(text::error(status(&error), &said(&error)), &error);
             stats(&mut response, version, Written::default());
             response
         }
@@ -83,6 +83,12 @@ pub(crate) fn read_any(bytes: &[u8]) {
             });
         }
     }
+}
+
+/// Of a broken block, Prometheus says what its own reader does.
+fn said(error: &Error) -> String {
+    let said = error.to_string();
+    if said.starts_with("snappy: ") { "s2: corrupt input".to_owned() } else { said }
 }
 
 /// A sender gives up on what it may not repeat, and by default it may not repeat after 429.

@@ -46,7 +46,7 @@ impl Routes {
             Part::Jaeger => api::jaeger::router(context),
             Part::Loki => api::loki::router(context).merge(self.gated(receiver::loki_router(ingest))),
             Part::Prometheus => {
-                api::prometheus::router(context).merge(self.gated(receiver::prometheus_router(ingest)))
+                api::prometheus::router_with(context, self.gated(receiver::prometheus_router(ingest)))
             }
             // The demo services are processes of their own.
             Part::Users | Part::Albums => Router::new(),

@@ -377,7 +377,8 @@ impl Tsdb {
             for (name, values) in index.names() {
                 stats.label_pairs += values.len() as u64;
                 stats.values_by_label.push((name.to_owned(), values.len() as u64));
-                let bytes: usize = values.iter().map(|(value, ids)| value.len() * ids.len()).sum();
+                let bytes: usize =
+                    values.iter().map(|(value, ids)| label_bytes(name, value) * ids.len()).sum();
                 stats.bytes_by_label.push((name.to_owned(), bytes as u64));
                 for (value, ids) in values {
                     if name == model::labels::METRIC_NAME {
@@ -407,6 +408,12 @@ fn each_once<T: Ord>(mut items: Vec<T>) -> Vec<T> {
     items.sort();
     items.dedup();
     items
+}
+
+/// Bytes of a label as Prometheus reckons them: its texts, each behind its length.
+fn label_bytes(name: &str, value: &str) -> usize {
+    let with_length = |length: usize| length + if length < 255 { 1 } else { 4 };
+    with_length(name.len()) + with_length(value.len())
 }
 
 fn largest(list: &mut Vec<(String, u64)>, limit: usize) {

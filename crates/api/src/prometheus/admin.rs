@@ -19,11 +19,12 @@ pub(super) async fn delete_series(
     params: Params,
 ) -> Result<Response, ApiError> {
     allowed(&context)?;
+    params.well_formed().map_err(ApiError::bad_data)?;
     if !params.has_matches() {
         return Err(ApiError::bad_data("no match[] parameter provided"));
     }
     let range = params.range()?;
-    let sets = params.matches().map_err(|reason| ApiError::parameter("match[]", reason))?;
+    let sets = params.selectors().map_err(|reason| ApiError::parameter("match[]", reason))?;
     let metrics = context.metrics;
     let deleted = context.pool.run(move || metrics.delete_series(&sets, range)).await?;
     deleted.map_err(|error| ApiError::internal(&error))?;

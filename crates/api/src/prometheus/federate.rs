@@ -88,6 +88,7 @@ pub(super) async fn federate(
     params: Params,
 ) -> Result<Response, Response> {
     let refuse = |status: StatusCode, message: String| go::http_error(status, &message);
+    params.well_formed().map_err(|error| refuse(StatusCode::BAD_REQUEST, error))?;
     let sets = params.selectors().map_err(|error| refuse(StatusCode::BAD_REQUEST, error))?;
     let accept = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let format = Format::negotiate(accept.collect::<Vec<_>>().join(",").as_str());

@@ -172,12 +172,6 @@ const KNOWN: &[(&str, &[&str], &[&str])] = &[
     ),
 ];
 
-/// `/api/v1/notifications`: what an operator should know, such as a configuration that could not be loaded. The same is
-/// told by the log and by metrics; there is no list of it.
-pub(super) async fn notifications() -> Answer {
-    Answer::new("[]".to_owned())
-}
-
 /// `/api/v1/search/…`, as Prometheus answers without `--enable-feature=search-api`.
 pub(super) async fn search() -> ApiError {
     ApiError::unavailable("search API disabled")

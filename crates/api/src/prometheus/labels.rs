@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
+use http::Uri;
+use model::literal::Quoted;
 
 use super::answer::{Answer, ApiError, TRUNCATED};
 use super::params::Params;
@@ -23,13 +25,10 @@ pub(super) async fn names(State(context): State<Context>, params: Params) -> Res
 
 pub(super) async fn values(
     State(context): State<Context>,
-    Path(name): Path<String>,
+    uri: Uri,
     params: Params,
 ) -> Result<Answer, ApiError> {
-    let name = escape::unescape(&name);
-    if name.is_empty() {
-        return Err(ApiError::bad_data(format!("invalid label name: {}", go::quote(&name))));
-    }
+    let name = label_name(uri.path())?;
     let (limit, range) = (params.limit()?, params.range()?);
     let sets = params.matches().map_err(ApiError::bad_data)?;
     let metrics = context.metrics;
@@ -39,6 +38,15 @@ pub(super) async fn values(
         .await?
         .map_err(|error| ApiError::internal(&error))?;
     Ok(texts(values, limit))
+}
+
+/// The label's name in a path that ends in `/label/NAME/values`.
+fn label_name(path: &str) -> Result<String, ApiError> {
+    let invalid = |name: &[u8]| ApiError::bad_data(format!("invalid label name: {}", Quoted(name)));
+    let raw = path.rsplit('/').nth(1).unwrap_or_default();
+    let name = String::from_utf8(go::unescape_bytes(raw)).map_err(|bytes| invalid(bytes.as_bytes()))?;
+    let name = escape::unescape(&name);
+    if name.is_empty() { Err(invalid(name.as_bytes())) } else { Ok(name) }
 }
 
 fn texts(mut items: Vec<String>, limit: usize) -> Answer {
@@ -52,6 +60,7 @@ fn texts(mut items: Vec<String>, limit: usize) -> Answer {
 }
 
 pub(super) async fn series(State(context): State<Context>, params: Params) -> Result<Answer, ApiError> {
+    params.well_formed().map_err(ApiError::bad_data)?;
     if !params.has_matches() {
         return Err(ApiError::bad_data("no match[] parameter provided"));
     }

@@ -26,6 +26,8 @@ const BOUNDARIES: [(&str, i64); 2] = [
 pub(super) struct Params {
     form: Query,
     address: Query,
+    /// What Go finds wrong with the form or the address, of which it takes the rest.
+    malformed: Option<String>,
 }
 
 impl<S: Send + Sync> FromRequest<S> for Params {
@@ -33,19 +35,33 @@ impl<S: Send + Sync> FromRequest<S> for Params {
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
         let address = Query::of(request.uri());
-        let is_form = request.method() == Method::POST
-            && request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(
-                |value| {
-                    let essence = value.split(';').next().unwrap_or_default().trim();
-                    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
-                },
-            );
-        if !is_form {
-            return Ok(Self { form: Query::default(), address });
+        let in_address = Query::complaint(request.uri().query());
+        let has_form = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH);
+        let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let (Some(content_type), true) = (content_type, has_form) else {
+            return Ok(Self { form: Query::default(), address, malformed: in_address });
+        };
+        let in_type = media_parameters_complaint(content_type);
+        let essence = content_type.split(';').next().unwrap_or_default().trim();
+        if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            return Ok(Self { form: Query::default(), address, malformed: in_type.or(in_address) });
         }
         let body = read(request.into_body()).await?;
-        Ok(Self { form: Query::parse(Some(&body)), address })
+        let malformed = in_type.or_else(|| Query::complaint(Some(&body))).or(in_address);
+        Ok(Self { form: Query::parse(Some(&body)), address, malformed })
     }
+}
+
+/// What Go's `mime` says of parameters behind a media type that are not `name=value`.
+fn media_parameters_complaint(content_type: &str) -> Option<String> {
+    let (_, parameters) = content_type.split_once(';')?;
+    // One semicolon at the end is nothing.
+    let parameters = parameters.trim();
+    let parameters = parameters.strip_suffix(';').filter(|rest| !rest.is_empty()).unwrap_or(parameters);
+    let is_pair =
+        |text: &str| text.split_once('=').is_some_and(|(name, value)| !name.is_empty() && !value.is_empty());
+    let wrong = !parameters.is_empty() && !parameters.split(';').all(|parameter| is_pair(parameter.trim()));
+    wrong.then(|| "mime: invalid media parameter".to_owned())
 }
 
 async fn read(body: Body) -> Result<String, ApiError> {
@@ -58,6 +74,12 @@ async fn read(body: Body) -> Result<String, ApiError> {
 }
 
 impl Params {
+    /// What is wrong with the form or the address, where a route cares: most take what can be read.
+    pub(super) fn well_formed(&self) -> Result<(), String> {
+        let complaint = self.malformed.as_ref();
+        complaint.map_or(Ok(()), |complaint| Err(format!("error parsing form values: {complaint}")))
+    }
+
     /// The first value of a parameter; the empty text where it is missing.
     pub(super) fn get(&self, name: &str) -> &str {
         // As Go does it: the form's value counts even if it is empty, where the form has one.
@@ -119,16 +141,23 @@ impl Params {
         self.all("match[]").next().is_some()
     }
 
-    /// The selectors of `match[]`, whatever they match; the error says what is wrong with the first that cannot be used.
-    pub(super) fn selectors(&self) -> Result<Vec<Vec<Matcher>>, String> {
+    fn parse_selectors(&self) -> Result<Vec<Vec<Matcher>>, String> {
         self.all("match[]")
             .map(|text| promql::parse_selector(text).map_err(|error| error.to_string()))
             .collect()
     }
 
+    /// The selectors of `match[]`, whatever they match; the error says what is wrong with the first that cannot be used.
+    /// `{}` is left out: without a condition, nothing is selected.
+    pub(super) fn selectors(&self) -> Result<Vec<Vec<Matcher>>, String> {
+        let mut sets = self.parse_selectors()?;
+        sets.retain(|set| !set.is_empty());
+        Ok(sets)
+    }
+
     /// The selectors of `match[]` that match something; the error says what is wrong with the first that cannot be used.
     pub(super) fn matches(&self) -> Result<Vec<Vec<Matcher>>, String> {
-        let sets = self.selectors()?;
+        let sets = self.parse_selectors()?;
         if sets.iter().any(|set| set.iter().all(Matcher::matches_empty)) {
             return Err("match[] must contain at least one non-empty matcher".to_owned());
         }
@@ -139,7 +168,7 @@ impl Params {
 /// A time in seconds or as RFC 3339, in milliseconds since the Unix epoch.
 fn parse_time(text: &str) -> Result<i64, String> {
     let unreadable = || format!("cannot parse {} to a valid timestamp", go::quote(text));
-    if let Some(seconds) = float(text) {
+    if let Some(seconds) = go::parse_float(text) {
         let whole = seconds.trunc();
         let millis = whole * 1000.0 + ((seconds - whole) * 1000.0).round();
         // What a clock never shows is no time: Go would take it for some time or other.
@@ -154,9 +183,13 @@ fn parse_time(text: &str) -> Result<i64, String> {
 
 /// A duration in seconds or with units, in nanoseconds.
 fn parse_duration(text: &str) -> Result<i64, String> {
-    if let Some(seconds) = float(text) {
+    if let Some(seconds) = go::parse_float(text) {
         let nanos = seconds * 1e9;
-        if nanos.is_nan() || nanos > i64::MAX as f64 || nanos < i64::MIN as f64 {
+        if nanos.is_nan() {
+            // What Go makes of it.
+            return Ok(i64::MIN);
+        }
+        if nanos > i64::MAX as f64 || nanos < i64::MIN as f64 {
             return Err(format!("cannot parse {} to a valid duration. It overflows int64", go::quote(text)));
         }
         return Ok(nanos as i64);
@@ -169,12 +202,6 @@ fn parse_duration(text: &str) -> Result<i64, String> {
 
 fn nanos(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
-}
-
-/// A decimal number as Go reads one.
-fn float(text: &str) -> Option<f64> {
-    // Rust reads the same texts, apart from what Go calls infinity and hexadecimal numbers, which are no times.
-    text.parse().ok()
 }
 
 #[cfg(test)]
@@ -190,7 +217,8 @@ mod tests {
         assert_eq!(parse_time("2015-07-01T22:10:51+02:00"), Ok(1_435_781_451_000));
         let [first, last] = BOUNDARIES;
         assert_eq!((parse_time(first.0), parse_time(last.0)), (Ok(first.1), Ok(last.1)));
-        for wrong in ["", "x", "NaN", "1e30", "2015-07-01"] {
+        assert_eq!(parse_time("1_000"), Ok(1_000_000));
+        for wrong in ["", "x", "NaN", "1e30", "1e400", "2015-07-01"] {
             assert_eq!(parse_time(wrong), Err(format!("cannot parse \"{wrong}\" to a valid timestamp")));
         }
     }
@@ -200,10 +228,25 @@ mod tests {
         assert_eq!(parse_duration("15"), Ok(15_000_000_000));
         assert_eq!(parse_duration("0.5"), Ok(500_000_000));
         assert_eq!(parse_duration("1m30s"), Ok(90_000_000_000));
+        assert_eq!(parse_duration("NaN"), Ok(i64::MIN));
         assert_eq!(
             parse_duration("1e20"),
             Err("cannot parse \"1e20\" to a valid duration. It overflows int64".to_owned())
         );
         assert_eq!(parse_duration("1x"), Err("cannot parse \"1x\" to a valid duration".to_owned()));
+    }
+
+    #[test]
+    fn media_types_with_odd_parameters() {
+        for (content_type, is_odd) in [
+            ("text/plain", false),
+            ("text/plain; charset=utf-8", false),
+            ("text/plain; charset=utf-8;", false),
+            ("text/plain;", false),
+            ("text/plain;;", true),
+            ("text/plain; charset", true),
+        ] {
+            assert_eq!(media_parameters_complaint(content_type).is_some(), is_odd, "{content_type}");
+        }
     }
 }

@@ -95,6 +95,7 @@ struct Filter {
 
 impl Filter {
     fn of(params: &Params) -> Result<Self, ApiError> {
+        params.well_formed().map_err(ApiError::bad_data)?;
         let all = |name: &'static str| params.all(name).map(str::to_owned).collect();
         let sets = params.matches().map_err(ApiError::bad_data)?;
         let kind = params.in_address("type").to_lowercase();

@@ -52,7 +52,8 @@ pub(super) async fn build_info() -> Result<Answer, ApiError> {
 /// The same without the envelope.
 pub(super) async fn version() -> Response {
     match serde_json::to_string(&BUILD_INFO) {
-        Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body + "\n").into_response(),
+        // As Go guesses it: Prometheus does not say that it is JSON.
+        Ok(body) => ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], body + "\n").into_response(),
         Err(error) => go::http_error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
 }

@@ -81,7 +81,8 @@ fn sample(
         }
         out.push('}');
     }
-    _ = writeln!(out, " {} {}", General(number), metric.time_ms);
+    // Zero has no sign there.
+    _ = writeln!(out, " {} {}", General(number + 0.0), metric.time_ms);
 }
 
 /// A histogram with custom bounds, as the classic one that it was made from.
