@@ -13,7 +13,7 @@ pub struct LoadError(pub Vec<String>);
 pub(crate) fn read(path: &Path, options: Options) -> Result<RuleFile, LoadError> {
     let name = path.display();
     let text = std::fs::read_to_string(path)
-        .map_err(|error| LoadError(vec![format!("{name}: open {name}: {}", model_words(&error))]))?;
+        .map_err(|error| LoadError(vec![format!("{name}: open {name}: {}", words_of(&error))]))?;
     match promrules::parse(&text, options) {
         Ok(parsed) => {
             for warning in parsed.warnings {
@@ -25,8 +25,8 @@ pub(crate) fn read(path: &Path, options: Options) -> Result<RuleFile, LoadError>
     }
 }
 
-/// The system's words as Go gives them: lower case, without a number.
-fn model_words(error: &std::io::Error) -> String {
+/// The words of the operating system as Go gives them: lower case, without a number.
+pub fn words_of(error: &std::io::Error) -> String {
     let text = error.to_string();
     let text = text.split_once(" (os error").map_or(text.as_str(), |(words, _)| words);
     let mut characters = text.chars();

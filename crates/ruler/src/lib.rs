@@ -3,6 +3,7 @@
 //!
 //! - [`Ruler`]: all groups; [`Ruler::load`] takes rule files, [`Ruler::groups`] says how they are.
 //! - [`Backend`]: what rules read and write; [`StoreBackend`] makes one of `tsdb`.
+//! - [`Offline`]: the same groups at times that one gives, for tests of rules.
 //! - [`Notify`]: where alerts go; [`notifier`] sends them to Alertmanagers.
 //!
 //! Rule files are read by `promrules`; expressions are evaluated by `promql`.
@@ -16,6 +17,7 @@ mod group;
 mod metrics;
 pub mod notifier;
 mod notify;
+mod offline;
 mod restore;
 mod rule;
 mod ruler;
@@ -29,8 +31,9 @@ mod view;
 pub use alert::{Alert, AlertState};
 pub use backend::{Backend, Newest, QueryError, Sample};
 pub use environment::Config;
-pub use files::LoadError;
+pub use files::{LoadError, words_of};
 pub use notify::{Nobody, Notify, Outgoing};
+pub use offline::Offline;
 pub use rule::{Health, Status};
 pub use ruler::{Load, Ruler};
 pub use store::{Append, StoreBackend};

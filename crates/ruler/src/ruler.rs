@@ -216,7 +216,7 @@ fn same(left: &Environment, right: &Environment) -> bool {
 }
 
 /// Reads all files; all that is wrong with the first wrong one is told.
-fn read_groups(load: &Load, restored: bool) -> Result<Vec<Group>, LoadError> {
+pub(crate) fn read_groups(load: &Load, restored: bool) -> Result<Vec<Group>, LoadError> {
     let mut groups = Vec::new();
     for path in &load.files {
         let file = files::read(path, load.options)?;
