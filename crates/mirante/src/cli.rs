@@ -9,6 +9,7 @@ use stack::{Config, Part, Retention};
 
 use crate::address::BaseUrl;
 use crate::quantity::{parse_bytes, parse_duration, show_bytes};
+use crate::rules::Rules;
 use crate::{retention, version};
 
 /// An embedded observability stack: traces, metrics and logs, kept and found by one program.
@@ -44,6 +45,14 @@ pub(crate) enum Command {
     /// scraping, objectives, alerting, exemplars and profiles are looked at as well. Only the components' own APIs are asked.
     /// Exit code 1 if something is not found in time.
     Verify(Verify),
+    /// Check rule files, and run their unit tests
+    ///
+    /// As `promtool check rules` and `promtool test rules` do it: the same files, texts, flags and exit codes.
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  mirante rules check infra/prometheus/rules/*.yml\n  mirante rules test infra/prometheus/tests/*.test.yml"
+    )]
+    Rules(Rules),
     /// Say what this is and how it was built
     #[command(after_help = "Example:\n  mirante version")]
     Version,

@@ -1,6 +1,6 @@
 //! The command line: the only crate that prints, has exit codes and uses `anyhow`.
 //!
-//! `cli` is what is typed and what it may say; `up`, `status`, `verify` and `version` are the commands; `demo` is the
+//! `cli` is what is typed and what it may say; `up`, `status`, `verify`, `rules` and `version` are the commands; `demo` is the
 //! hidden one, by which `up` starts the demo services. Answers go to standard output, logs and errors to standard error.
 //! Exit code 2 is bad input, 1 a failure.
 
@@ -18,6 +18,7 @@ mod logging;
 mod output;
 mod quantity;
 mod retention;
+mod rules;
 mod status;
 mod table;
 mod up;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
             version::print();
             Ok(ExitCode::SUCCESS)
         }
+        Command::Rules(rules) => rules::run(&rules),
         Command::Demo(demo) => return demo::run(&demo),
     };
     outcome.unwrap_or_else(|error| failure::report(&error))

@@ -2,12 +2,12 @@
 //!
 //! The whole language is read, checked, printed and evaluated.
 //!
-//! - [`parse`] and [`parse_selector`]: text to [`Expr`], with Prometheus' errors and their places; `Display` of an
-//!   [`Expr`] is the way back.
+//! - [`parse`], [`parse_selector`] and [`parse_metric`]: text to [`Expr`] and its parts, with Prometheus' errors and
+//!   their places; `Display` of an [`Expr`] is the way back.
 //! - [`pretty`]: an expression over several lines.
 //! - [`functions`]: names and types.
 //! - [`series_text`]: series with points, as tests write them.
-//! - [`storage`]: what a query needs of a store.
+//! - [`storage`]: what a query needs of a store; [`memory`] is one, for tests.
 //! - [`engine`]: an expression at one time, or at many.
 
 mod ast;
@@ -18,6 +18,7 @@ pub mod engine;
 mod error;
 pub mod functions;
 mod lexer;
+pub mod memory;
 mod parser;
 mod pretty;
 mod print;
@@ -31,5 +32,5 @@ pub use ast::{
 };
 pub use duration::{format_duration, parse_duration};
 pub use error::{Limit, ParseError, Span};
-pub use parser::{parse, parse_selector};
+pub use parser::{parse, parse_metric, parse_selector};
 pub use pretty::pretty;

@@ -19,6 +19,7 @@ use crate::ast::Expr;
 use crate::check::check;
 use crate::error::{Limit, ParseError, Span};
 use crate::lexer::{self, Keyword, Kind, Token};
+pub use series::parse_metric;
 pub(crate) use series::parse_series;
 
 /// Longest query, in bytes. Prometheus has no limit but that of a request.

@@ -20,8 +20,7 @@ struct Verdict {
 }
 
 pub(super) fn run(arguments: &Check, to: &mut impl Streams) -> ExitCode {
-    let options =
-        Options { ignore_unknown_fields: arguments.ignore_unknown_fields, ..Options::default() };
+    let options = Options { ignore_unknown_fields: arguments.ignore_unknown_fields, ..Options::default() };
     let duplicates = wants_duplicates(&arguments.lint, to);
     let mut verdict = Verdict::default();
     if arguments.files.is_empty() {

@@ -105,13 +105,7 @@ impl Text {
     }
 
     /// Brackets with items between them, each on a line of its own; brackets and commas are plain.
-    fn collection<T>(
-        &mut self,
-        open: char,
-        close: char,
-        items: Vec<T>,
-        mut write: impl FnMut(&mut Self, T),
-    ) {
+    fn collection<T>(&mut self, open: char, close: char, items: Vec<T>, mut write: impl FnMut(&mut Self, T)) {
         let colour = self.colour;
         self.out.push(open);
         let count = items.len();
@@ -203,7 +197,10 @@ mod tests {
     #[test]
     fn what_is_the_same_is_plain() {
         let value = json!({"a": ["b", 1], "c": {}});
-        assert_eq!(diff(&value, &value), "{\n    \"a\": [\n        \"b\",\n        1\n    ],\n    \"c\": {}\n}");
+        assert_eq!(
+            diff(&value, &value),
+            "{\n    \"a\": [\n        \"b\",\n        1\n    ],\n    \"c\": {}\n}"
+        );
         assert_eq!(diff(&json!("a"), &json!([])), "\x1b[0;33m\"a\" => []\x1b[0m");
     }
 }

@@ -42,6 +42,26 @@ pub(crate) fn parse_series(line: &str) -> Result<SeriesText> {
     Ok(SeriesText { labels, points })
 }
 
+/// Reads the labels of a series, its name among them: `up{job="a"}`. No text has no labels.
+///
+/// # Errors
+///
+/// In Prometheus' words, with the place in the text.
+///
+/// ```
+/// assert_eq!(promql::parse_metric("up{job=\"a\"}")?.get("__name__"), "up");
+/// assert!(promql::parse_metric("")?.is_empty());
+/// # Ok::<(), promql::ParseError>(())
+/// ```
+pub fn parse_metric(text: &str) -> Result<Labels> {
+    let mut parser = Parser::new(text)?;
+    let labels = parser.metric()?;
+    match parser.peek().kind {
+        Kind::Eof => Ok(labels),
+        _ => Err(parser.unexpected("", "")),
+    }
+}
+
 impl Parser<'_> {
     fn metric(&mut self) -> Result<Labels> {
         let name = may_name_a_metric(self.peek().kind).then(|| self.advance());
