@@ -125,10 +125,14 @@ impl Storage for Memory {
 
     fn select(&self, matchers: &[Matcher], range: MsRange) -> Result<Vec<Selected>, Infallible> {
         let exact = |matcher: &&Matcher| matcher.name() == METRIC_NAME && matcher.op() == MatchOp::Equal;
-        let name = matchers.iter().find(exact).map(|matcher| matcher.value());
-        let named = self.by_name.iter().filter(|(known, _)| name.is_none_or(|name| name == *known));
-        let series = named.flat_map(|(_, series)| series);
-        let matching = series.filter(|(labels, _)| matchers.iter().all(|it| it.matches_labels(labels)));
+        let named: Vec<_> = match matchers.iter().find(exact) {
+            Some(name) => self.by_name.get(name.value()).into_iter().collect(),
+            None => self.by_name.values().collect(),
+        };
+        let matching = named
+            .into_iter()
+            .flatten()
+            .filter(|(labels, _)| matchers.iter().all(|it| it.matches_labels(labels)));
         let mut selected: Vec<Selected> =
             matching.filter_map(|(labels, points)| Selected::new(labels, points, range)).collect();
         selected.sort_by(|left, right| left.labels.cmp(&right.labels));
@@ -168,7 +172,7 @@ mod tests {
         let mut memory = Memory::default();
         let labels: Labels = [(METRIC_NAME, "h")].into_iter().collect();
         let histogram = |time_ms, count: f64| {
-            let (positive_spans, positive_buckets) = model::histogram::to_spans([(0, count)].into_iter());
+            let (positive_spans, positive_buckets) = model::histogram::to_spans([(0, count)]);
             let histogram = Histogram { count, positive_spans, positive_buckets, ..Histogram::default() };
             Point { time_ms, start_ms: 0, value: PointValue::Histogram(Arc::new(histogram)) }
         };
