@@ -1,12 +1,13 @@
 //! Series in memory: a [`Storage`] for tests of rules and of the engine, which takes samples as Prometheus' store does.
 
+mod chunk;
+
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::ops::Range;
 use std::sync::Arc;
 
 use model::labels::METRIC_NAME;
-use model::sample::{ResetHint, STALE_NAN_BITS};
 use model::{Histogram, Labels, MatchOp, Matcher};
 
 use crate::storage::{MsRange, Point, PointValue, Series, Storage};
@@ -33,7 +34,7 @@ pub enum Refused {
 }
 
 impl Memory {
-    /// Adds a sample at the end of a series. Of a histogram it keeps whether counts go on since the one before.
+    /// Adds a sample at the end of a series. Histograms become what Prometheus' chunks make of them.
     ///
     /// # Errors
     /// It is not later than the last sample of its series, or is a histogram that does not hold together. The same sample
@@ -54,8 +55,7 @@ impl Memory {
             Some(std::cmp::Ordering::Less) | None => {}
         }
         if let PointValue::Histogram(histogram) = &mut point.value {
-            let hint = hint(histogram, last.map(|last| &last.value));
-            Arc::make_mut(histogram).reset_hint = hint;
+            chunk::store(histogram, points);
         }
         points.push(point);
         Ok(())
@@ -72,25 +72,6 @@ fn is_same(left: &PointValue, right: &PointValue) -> bool {
         }
         _ => false,
     }
-}
-
-/// What a stored histogram says of a reset: that there was none, if it goes on in the chunk of the one before.
-fn hint(histogram: &Histogram, previous: Option<&PointValue>) -> ResetHint {
-    if histogram.reset_hint == ResetHint::Gauge {
-        return ResetHint::Gauge;
-    }
-    let Some(PointValue::Histogram(previous)) = previous else { return ResetHint::Unknown };
-    let is_stale = |histogram: &Histogram| histogram.sum.to_bits() == STALE_NAN_BITS;
-    let plain = Histogram { reset_hint: ResetHint::Unknown, ..histogram.clone() };
-    let goes_on = histogram.reset_hint != ResetHint::Reset
-        && previous.reset_hint != ResetHint::Gauge
-        && (is_stale(histogram)
-            || (!is_stale(previous)
-                && histogram.schema == previous.schema
-                && histogram.zero_threshold == previous.zero_threshold
-                && histogram.custom_values == previous.custom_values
-                && !plain.detect_reset(previous)));
-    if goes_on { ResetHint::NotReset } else { ResetHint::Unknown }
 }
 
 /// A series that was selected.
@@ -142,6 +123,8 @@ impl Storage for Memory {
 
 #[cfg(test)]
 mod tests {
+    use model::sample::ResetHint;
+
     use super::*;
 
     fn float(time_ms: i64, value: f64) -> Point {

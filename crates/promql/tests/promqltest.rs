@@ -1,8 +1,6 @@
 //! Prometheus' own tests of evaluation: each `eval` of its `.test` files is a case, run as upstream runs it: as written, with
 //! `@` put on every selector, and within a range query.
 
-#[path = "promqltest/chunk.rs"]
-mod chunk;
 #[path = "promqltest/compare.rs"]
 mod compare;
 #[path = "promqltest/run.rs"]

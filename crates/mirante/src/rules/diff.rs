@@ -36,6 +36,13 @@ pub(super) fn diff(left: &Value, right: &Value) -> String {
     text.out
 }
 
+/// A value of one document and the one in its place in the other.
+struct Item<'v> {
+    key: Option<&'v str>,
+    left: Option<&'v Value>,
+    right: Option<&'v Value>,
+}
+
 struct Text {
     out: String,
     level: usize,
@@ -59,18 +66,18 @@ impl Text {
         self.out += self.colour.begin();
     }
 
-    fn compare(&mut self, left: &Value, right: &Value) {
-        let pair = |left: &Value, right: &Value| (Some(left.clone()), Some(right.clone()));
-        let items: Vec<(Option<&str>, (Option<Value>, Option<Value>))> = match (left, right) {
+    fn compare<'v>(&mut self, left: &'v Value, right: &'v Value) {
+        let items: Vec<Item<'_>> = match (left, right) {
             (Value::Object(left), Value::Object(right)) => {
                 let mut keys: Vec<&String> = left.keys().chain(right.keys()).collect();
                 keys.sort();
                 keys.dedup();
-                let entry = |key: &String| (left.get(key).cloned(), right.get(key).cloned());
-                keys.into_iter().map(|key| (Some(key.as_str()), entry(key))).collect()
+                let item =
+                    |key: &'v String| Item { key: Some(key), left: left.get(key), right: right.get(key) };
+                keys.into_iter().map(item).collect()
             }
             (Value::Array(left), Value::Array(right)) => (0..left.len().max(right.len()))
-                .map(|index| (None, (left.get(index).cloned(), right.get(index).cloned())))
+                .map(|index| Item { key: None, left: left.get(index), right: right.get(index) })
                 .collect(),
             _ if left == right => {
                 self.colour(Colour::Plain);
@@ -78,28 +85,22 @@ impl Text {
             }
             _ => {
                 self.colour(Colour::Changed);
-                let (left, right) = pair(left, right);
-                self.short(&left.unwrap_or_default());
+                self.short(left);
                 self.out += " => ";
-                return self.short(&right.unwrap_or_default());
+                return self.short(right);
             }
         };
         let (open, close) = brackets(left);
-        self.collection(open, close, items, |text, (key, (left, right))| match (left, right) {
-            (Some(left), Some(right)) => {
-                text.colour(Colour::Plain);
-                text.key(key);
-                text.compare(&left, &right);
-            }
-            (Some(left), None) => {
-                text.colour(Colour::Removed);
-                text.key(key);
-                text.whole(&left);
-            }
-            (None, right) => {
-                text.colour(Colour::Added);
-                text.key(key);
-                text.whole(&right.unwrap_or_default());
+        self.collection(open, close, items, |text, Item { key, left, right }| {
+            text.colour(match (left, right) {
+                (Some(_), Some(_)) => Colour::Plain,
+                (Some(_), None) => Colour::Removed,
+                (None, _) => Colour::Added,
+            });
+            text.key(key);
+            match (left, right) {
+                (Some(left), Some(right)) => text.compare(left, right),
+                (only, other) => only.or(other).into_iter().for_each(|value| text.whole(value)),
             }
         });
     }

@@ -93,9 +93,7 @@ fn test_file(
         interval: if file.evaluation_interval.is_zero() { INTERVAL } else { file.evaluation_interval },
         order: &file.group_eval_order,
         is_fuzzy: file.fuzzy_compare,
-        is_diff: arguments.diff,
-        is_debug: arguments.debug,
-        ignore_unknown_fields: arguments.ignore_unknown_fields,
+        arguments,
     };
     let mut errors = Vec::new();
     for (index, group) in file.tests.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Samples in memory, with what Prometheus' store makes of them.
+//! Samples in memory, loaded as tests load them.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -7,17 +7,15 @@ use std::sync::Arc;
 use model::histogram::{CUSTOM_SCHEMA, to_spans};
 use model::labels::METRIC_NAME;
 use model::{Histogram, Labels, Matcher};
+use promql::memory::{Memory, Refused, Selected};
 use promql::series_text;
-use promql::storage::{MsRange, Point, PointValue, Series, Storage};
+use promql::storage::{MsRange, Point, PointValue, Storage};
 
-use crate::chunk;
 use crate::script::Load;
 
 /// Series with their samples.
 #[derive(Clone, Default)]
-pub(crate) struct Store {
-    series: BTreeMap<Labels, Vec<Point>>,
-}
+pub(crate) struct Store(Memory);
 
 impl Store {
     /// Adds samples, the first at the epoch.
@@ -35,26 +33,22 @@ impl Store {
                     collect(&mut classic, &labels, time_ms, *value);
                 }
                 let start_ms = start_offset_ms.map_or(0, |offset_ms| time_ms + offset_ms);
-                self.append(&labels, Point { time_ms, start_ms, value });
+                self.append(&labels, Point { time_ms, start_ms, value })?;
             }
         }
         for ((labels, time_ms), classic) in classic {
             let value = PointValue::Histogram(Arc::new(classic.into_histogram()?));
-            self.append(&labels, Point { time_ms, start_ms: 0, value });
+            self.append(&labels, Point { time_ms, start_ms: 0, value })?;
         }
         Ok(())
     }
 
-    fn append(&mut self, labels: &Labels, mut point: Point) {
-        let points = self.series.entry(labels.clone()).or_default();
-        let at = points.partition_point(|known| known.time_ms < point.time_ms);
-        if points.get(at).is_some_and(|known| known.time_ms == point.time_ms) {
-            return;
+    /// Adds a sample; of two at one time the first stays.
+    fn append(&mut self, labels: &Labels, point: Point) -> Result<(), String> {
+        match self.0.append(labels, point) {
+            Ok(()) | Err(Refused::Duplicate) => Ok(()),
+            Err(error) => Err(error.to_string()),
         }
-        if let PointValue::Histogram(histogram) = &mut point.value {
-            chunk::store(histogram, &mut points[..at]);
-        }
-        points.insert(at, point);
     }
 }
 
@@ -123,30 +117,11 @@ impl Classic {
     }
 }
 
-/// A series that was selected.
-pub(crate) struct Selected(Labels, Vec<Point>);
-
-impl Series for Selected {
-    fn labels(&self) -> &Labels {
-        &self.0
-    }
-
-    fn points(&self) -> impl Iterator<Item = Point> + '_ {
-        self.1.iter().cloned()
-    }
-}
-
 impl Storage for Store {
     type Series = Selected;
     type Error = Infallible;
 
     fn select(&self, matchers: &[Matcher], range: MsRange) -> Result<Vec<Selected>, Infallible> {
-        let matching =
-            self.series.iter().filter(|(labels, _)| matchers.iter().all(|it| it.matches_labels(labels)));
-        let within = matching.map(|(labels, points)| {
-            let points = points.iter().filter(|point| range.contains(point.time_ms));
-            Selected(labels.clone(), points.cloned().collect())
-        });
-        Ok(within.filter(|selected| !selected.1.is_empty()).collect())
+        self.0.select(matchers, range)
     }
 }

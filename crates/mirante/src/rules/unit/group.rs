@@ -12,6 +12,7 @@ use super::file::{AlertTest, TestGroup};
 use super::store::{Store, Waiting};
 use super::{alerts, exprs, show};
 use crate::rules::Streams;
+use crate::rules::cli::Test;
 
 /// As promtool has it.
 const MAX_SAMPLES: usize = 10_000;
@@ -25,14 +26,12 @@ pub(super) struct Plan<'a> {
     /// Names of rule groups in the order in which they are evaluated.
     pub(super) order: &'a [String],
     pub(super) is_fuzzy: bool,
-    pub(super) is_diff: bool,
-    pub(super) is_debug: bool,
-    pub(super) ignore_unknown_fields: bool,
+    pub(super) arguments: &'a Test,
 }
 
 /// Runs a group; what is wrong.
 pub(super) fn run(group: &TestGroup, name: &str, plan: &Plan<'_>, to: &mut impl Streams) -> Vec<String> {
-    if !plan.is_debug {
+    if !plan.arguments.debug {
         return test(group, plan, to);
     }
     let began = Instant::now();
@@ -79,7 +78,7 @@ fn test(group: &TestGroup, plan: &Plan<'_>, to: &mut impl Streams) -> Vec<String
         let time_ms = millis(group.start_ns.saturating_add(nanos(test.eval_time)));
         errors.extend(exprs::check(test, &store, options, time_ms, plan.is_fuzzy));
     }
-    if plan.is_debug {
+    if plan.arguments.debug {
         dump(group, &store, options, to);
     }
     errors
@@ -100,7 +99,7 @@ fn load(
         external_labels: external_labels.collect(),
         external_url: group.external_url.clone(),
         options: promrules::Options {
-            ignore_unknown_fields: plan.ignore_unknown_fields,
+            ignore_unknown_fields: plan.arguments.ignore_unknown_fields,
             ..promrules::Options::default()
         },
     };
@@ -138,7 +137,8 @@ fn evaluate(
         while let Some((_, tests)) = left.next_if(|(time, _)| (since_start..next).contains(*time)) {
             let groups: Vec<GroupView> =
                 (0..offline.len()).filter_map(|index| offline.group(index)).collect();
-            let wrong = tests.iter().filter_map(|test| alerts::check(test, &groups, &prefix, plan.is_diff));
+            let wrong =
+                tests.iter().filter_map(|test| alerts::check(test, &groups, &prefix, plan.arguments.diff));
             errors.extend(wrong);
         }
         since_start = next;

@@ -46,8 +46,8 @@ impl Waiting {
     /// Reads the series, a point each `interval_ms` from `start_ms` on. A series that is there twice has the points that
     /// come last. Lines are counted as promtool counts them: its first one has the interval.
     pub(super) fn read(series: &[Series], start_ms: i64, interval_ms: i64) -> Result<Self, String> {
-        let text: String =
-            series.iter().map(|Series { series, values }| format!("{series} {values}\n")).collect();
+        let one = |Series { series, values }: &Series| format!("{series} {values}");
+        let text = series.iter().map(one).collect::<Vec<_>>().join("\n");
         // What comes behind an empty line is not read, and a comment is one.
         let lines =
             text.split('\n').map(str::trim).take_while(|line| !line.is_empty() && !line.starts_with('#'));

@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::storage::{Point, PointValue};
 use model::Histogram;
 use model::sample::{BucketSpan, ResetHint, STALE_NAN_BITS};
-use promql::storage::{Point, PointValue};
 
 /// Makes a histogram what it is behind others of its series, and the others what they are before it.
-pub(crate) fn store(histogram: &mut Arc<Histogram>, before: &mut [Point]) {
+pub(super) fn store(histogram: &mut Arc<Histogram>, before: &mut [Point]) {
     let previous = match before.last().map(|point| &point.value) {
         Some(PointValue::Histogram(previous)) => Some(Arc::clone(previous)),
         _ => None,
