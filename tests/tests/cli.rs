@@ -42,6 +42,15 @@ fn help_of_verify() {
 }
 
 #[test]
+fn help_of_rules() {
+    for command in ["", "check", "test"] {
+        let words: Vec<&str> =
+            ["rules", command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
+        insta::assert_snapshot!(show(&words));
+    }
+}
+
+#[test]
 fn help_of_version() {
     insta::assert_snapshot!(show(&["version", "--help"]));
 }
