@@ -13,6 +13,7 @@
 //! - [`slo`]: Pyrra's objectives.
 //! - [`grafana`]: data sources, links and dashboards.
 //! - [`expressions`]: every query in every file.
+//! - [`queries`]: those of the repository's own files.
 //! - [`image`]: the Dockerfile.
 //! - [`prose`]: the commands and names in READMEs.
 //! - [`schema`]: JSON Schema and the schema of a Kubernetes resource.
@@ -23,6 +24,7 @@ pub mod expressions;
 pub mod grafana;
 pub mod image;
 pub mod prose;
+pub mod queries;
 pub mod rules;
 pub mod schema;
 pub mod slo;

@@ -10,10 +10,9 @@ use serde_json::Value;
 use tests::files::compose::Compose;
 use tests::files::expressions::{self, Expression, Language};
 use tests::files::grafana::{self, dashboards};
-use tests::files::{Complaints, below, case, items, json, or_complain, rules, slo, text, yaml};
+use tests::files::queries::{all, metric_queries, of_grafana, provisioned, sources};
+use tests::files::{Complaints, below, case, items, json, or_complain, text, yaml};
 use tests::peers;
-
-const PROVISIONING: &str = "infra/grafana/provisioning";
 
 /// Each dashboard that there has to be.
 const DASHBOARDS: &[&str] = &["services", "questions", "slo", "load-test", "stack", "traces-logs"];
@@ -58,20 +57,6 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-fn provisioned(folder: &str) -> Result<Vec<Value>, String> {
-    below(&format!("{PROVISIONING}/{folder}"), &["yaml", "yml"]).iter().map(|path| yaml(path)).collect()
-}
-
-fn sources() -> Result<Vec<Value>, String> {
-    Ok(grafana::sources(&provisioned("datasources")?))
-}
-
-/// Dashboards by their file's name.
-fn all() -> Result<BTreeMap<String, Value>, String> {
-    let stem = |path: &str| path.trim_start_matches("dashboards/").trim_end_matches(".json").to_owned();
-    below("dashboards", &["json"]).iter().map(|path| Ok((stem(path), json(path)?))).collect()
-}
-
 fn uids() -> Result<BTreeSet<String>, String> {
     let uid = |dashboard: &Value| dashboard["uid"].as_str().unwrap_or_default().to_owned();
     Ok(all()?.values().map(uid).collect())
@@ -100,38 +85,6 @@ fn identities() -> Result<Complaints, String> {
     let missing = DASHBOARDS.iter().filter(|stem| !all.contains_key(**stem));
     complaints.extend(missing.map(|stem| format!("dashboards/{stem}.json is not there")));
     Ok(complaints)
-}
-
-/// The queries of dashboards and data sources.
-fn of_grafana() -> Result<Vec<Expression>, String> {
-    let mut found = Vec::new();
-    for (stem, dashboard) in all()? {
-        found.extend(expressions::of_dashboard(&format!("dashboards/{stem}.json"), &dashboard));
-    }
-    found.extend(expressions::of_sources(PROVISIONING, &sources()?));
-    Ok(found)
-}
-
-/// All PromQL that there is.
-fn metric_queries() -> Result<Vec<Expression>, String> {
-    let mut found = of_grafana()?;
-    found.retain(|expression| expression.language == Language::PromQl);
-    for path in below("infra/prometheus/rules", &["yaml", "yml"]) {
-        for rule in rules::read(&path, &text(&path)?)? {
-            let place = format!("{}: {}", rule.place, rule.name);
-            found.push(Expression { language: Language::PromQl, text: rule.expression, place });
-        }
-    }
-    for path in below("slo", &["yaml", "yml"]) {
-        for (part, metric) in slo::metrics(&yaml(&path)?) {
-            found.push(Expression {
-                language: Language::PromQl,
-                text: metric,
-                place: format!("{path}: {part}"),
-            });
-        }
-    }
-    Ok(found)
 }
 
 fn parses(promtool: Option<PathBuf>) -> Result<(), Failed> {
