@@ -3,7 +3,7 @@
 use yaml::Position;
 
 use crate::config::Config;
-use crate::discovery::{Discovery, RecordType};
+use crate::discovery::Discovery;
 use crate::http_client::HttpClientConfig;
 
 /// What follows from a key that is not honoured.
@@ -159,11 +159,6 @@ fn check_discoveries(block: &str, discoveries: &[Discovery], position: Position,
                     );
                 }
                 check_client(&key, &http.client, position, add);
-            }
-            Discovery::Dns(dns) if !matches!(dns.record_type, RecordType::A | RecordType::Aaaa) => {
-                let reason =
-                    "names are looked up by the system's resolver, which gives addresses (A and AAAA) only";
-                add(&format!("{block}.dns_sd_configs.type"), dns.position, Effect::Harmful, reason);
             }
             _ => {}
         }
