@@ -62,6 +62,11 @@ fn serve(mut stream: TcpStream, told: &Mutex<(&'static str, String)>) -> Option<
 
 const EVERY_SECOND: &str = "global: {scrape_interval: 1s, scrape_timeout: 1s}\n";
 
+fn ask(address: &str) -> Value {
+    let answer = http::get(address).unwrap();
+    serde_json::from_str(&answer.body).unwrap_or_else(|error| panic!("{error}: {}", answer.body))
+}
+
 struct Scraping {
     stack: Stack,
     file: PathBuf,
@@ -81,14 +86,14 @@ impl Scraping {
     }
 
     fn get(&self, path: &str) -> Value {
-        let answer = http::get(&format!("{}{path}", self.stack.url("prometheus"))).unwrap();
-        serde_json::from_str(&answer.body).unwrap_or_else(|error| panic!("{error}: {}", answer.body))
+        ask(&format!("{}{path}", self.stack.url("prometheus")))
     }
 
     /// The values of an instant query, each with one of its labels.
     fn query(&self, query: &str, label: &str) -> Vec<(String, String)> {
-        let encoded: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        let found = self.get(&format!("/api/v1/query?query={encoded}"))["data"]["result"].clone();
+        let address = self.stack.url("prometheus") + "/api/v1/query";
+        let address = reqwest::Url::parse_with_params(&address, [("query", query)]).unwrap();
+        let found = ask(address.as_str())["data"]["result"].clone();
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let one = |series: &Value| (text(&series["metric"][label]), text(&series["value"][1]));
         found.as_array().unwrap().iter().map(one).collect()
