@@ -9,6 +9,8 @@ use std::time::Duration;
 pub struct Answer {
     /// Its status.
     pub status: u16,
+    /// Its headers in order, names in small letters.
+    pub headers: Vec<(String, String)>,
     /// Its body, without the marks of chunked transfer.
     pub body: String,
 }
@@ -45,11 +47,14 @@ pub fn send(method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> io
 
 fn parse(answer: &[u8]) -> Option<Answer> {
     let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
-    let head = std::str::from_utf8(&answer[..end]).ok()?.to_ascii_lowercase();
+    let head = std::str::from_utf8(&answer[..end]).ok()?;
+    let headers = head.lines().filter_map(|line| line.split_once(':'));
+    let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned())).collect();
+    let head = head.to_ascii_lowercase();
     let status = head.split_ascii_whitespace().nth(1)?.parse().ok()?;
     let body = &answer[end + 4..];
     let body = if head.contains("transfer-encoding: chunked") { unchunked(body)? } else { body.to_vec() };
-    Some(Answer { status, body: String::from_utf8_lossy(&body).into_owned() })
+    Some(Answer { status, headers, body: String::from_utf8_lossy(&body).into_owned() })
 }
 
 fn unchunked(mut rest: &[u8]) -> Option<Vec<u8>> {

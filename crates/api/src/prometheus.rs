@@ -4,6 +4,8 @@
 //! almost right; `wrap` compresses and lets pages of other origins read. `params` reads and refuses parameters;
 //! `limits` are those of queries; `answer`, `result` and `json` write bodies; the other modules are the handlers.
 //!
+//! A real Prometheus is asked the same by `tests/tests/peers/prometheus_api.rs`, and answers the same but for this:
+//!
 //! # Where it differs
 //!
 //! On purpose:
@@ -17,6 +19,8 @@
 //! - All that Prometheus calls experimental in PromQL is on, exemplars too (`flags` says by which of its switches).
 //! - Metadata is that of OTLP and remote write as well as of scraped targets.
 //! - Flags, features and build information are our own. The search API is off.
+//! - `scrape_pools/config` is there, which came to Prometheus after 3.14.
+//! - A write of a type that is not known is told so (415) before its block is read; Prometheus reads it first.
 //! - Prometheus' own pages lead to our UI; there are no console templates, no `/debug/pprof`, and no `openapi.yaml`, since
 //!   the description is Prometheus' own text.
 

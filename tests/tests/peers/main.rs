@@ -13,6 +13,7 @@ mod generators;
 mod objectives;
 mod pipeline;
 mod prometheus;
+mod prometheus_api;
 mod spans;
 mod stores;
 
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         collector::trials(),
         spans::trials(),
         prometheus::trials(),
+        prometheus_api::trials(),
         objectives::trials(),
         alerting::trials(),
         generators::trials(),
@@ -35,5 +37,6 @@ fn main() -> ExitCode {
     ];
     let conclusion = libtest_mimic::run(&arguments, trials.into_iter().flatten().collect());
     pipeline::Pipeline::stop();
+    prometheus_api::Servers::stop();
     conclusion.exit_code()
 }

@@ -169,8 +169,8 @@ impl Table {
 /// Answers in the routers' place, or lets a handler do it.
 pub(super) async fn judge(table: Table, request: Request, next: Next) -> Response {
     match table.judge(request.method(), request.uri()) {
-        // Of what is nowhere a route says so.
-        Verdict::Pass | Verdict::NotFound => next.run(request).await,
+        Verdict::Pass => next.run(request).await,
+        Verdict::NotFound => go::http_error(StatusCode::NOT_FOUND, "404 page not found"),
         Verdict::MayAsk => super::wrap::options(request.headers()),
         Verdict::Methods(allow) => allowing(StatusCode::OK.into_response(), allow),
         Verdict::NotAllowed(allow) => {
