@@ -35,6 +35,6 @@ pub use files::{LoadError, words_of};
 pub use notify::{Nobody, Notify, Outgoing};
 pub use offline::Offline;
 pub use rule::{Health, Status};
-pub use ruler::{Load, Ruler};
+pub use ruler::{Load, Ruler, check};
 pub use store::{Append, StoreBackend};
 pub use view::{AlertingView, GroupView, RuleView};

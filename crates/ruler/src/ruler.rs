@@ -215,6 +215,14 @@ fn same(left: &Environment, right: &Environment) -> bool {
         == (right.query_offset, &right.external_labels, &right.external_url)
 }
 
+/// Reads rule files as [`Ruler::load`] does, and changes nothing. Blocks.
+///
+/// # Errors
+/// Everything that is wrong with the first wrong file.
+pub fn check(load: &Load) -> Result<(), LoadError> {
+    load.files.iter().try_for_each(|path| files::read(path, load.options).map(drop))
+}
+
 /// Reads all files; all that is wrong with the first wrong one is told.
 pub(crate) fn read_groups(load: &Load, restored: bool) -> Result<Vec<Group>, LoadError> {
     let mut groups = Vec::new();

@@ -1,11 +1,14 @@
 //! What runs by `prometheus.yml`: scraping and rules, and the reading of another file while they run.
 //!
 //! `load` reads the file and all that it names, and refuses what is wrong before anything changes; `hosts` knows where the
-//! names of the compose network are here; `settings` is what stores and receivers are built with; [`Prometheus`] owns what the configuration is applied to, `apply` applies it.
+//! names of the compose network are here; `settings` is what stores and receivers are built with; `rules` evaluates rules, and
+//! `alertmanagers` finds who hears of alerts. [`Prometheus`] owns what the configuration is applied to, `apply` applies it.
 
+mod alertmanagers;
 mod figures;
 mod hosts;
 mod load;
+mod rules;
 mod settings;
 
 use std::path::{Path, PathBuf};
@@ -20,11 +23,12 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tsdb::Tsdb;
 
-use crate::{Config, Error, Keep, Result};
+use crate::{Config, Error, Keep, Part, Result};
 use figures::Figures;
 use hosts::Hosts;
 pub(crate) use load::Loaded;
 pub use load::Refusal;
+use rules::Rules;
 pub(crate) use settings::Settings;
 
 /// Who scrapes, in `User-Agent`.
@@ -54,6 +58,7 @@ struct Room {
     /// The file, where there is one.
     file: Option<PathBuf>,
     targets: Arc<Manager>,
+    rules: Rules,
     hosts: Arc<Hosts>,
     external_labels: ExternalLabels,
     clock: Arc<dyn Clock>,
@@ -87,11 +92,20 @@ impl Prometheus {
             user_agent: USER_AGENT.to_owned(),
             figures: scrape::discovery::Figures::register(around.registry)?,
         };
+        let rules = Rules::new(rules::Surroundings {
+            store: around.store,
+            clock: Arc::clone(&around.clock),
+            registry: around.registry,
+            hosts: Arc::clone(&hosts),
+            discovery: discovery.clone(),
+            external_url: around.config.local_url(Part::Prometheus),
+        })?;
         let found: Arc<dyn scrape::Hosts> = Arc::clone(&hosts) as _;
         let targets = Arc::new(Manager::new(environment, discovery, found, around.registry)?);
         let file = around.config.prometheus_config.clone();
         let room = Arc::new(Room {
             targets: Arc::clone(&targets),
+            rules,
             hosts,
             external_labels: around.external_labels,
             clock: around.clock,
@@ -118,6 +132,11 @@ impl Prometheus {
         self.configuration.clone()
     }
 
+    /// Rules and Alertmanagers, for the API.
+    pub(crate) fn rules(&self) -> api::Rules {
+        self.room.rules.shown()
+    }
+
     /// Reads the file again, when those who asked before have their answer.
     pub(crate) async fn reload(&self) -> Result<(), String> {
         self.configuration.reload.ask().await
@@ -126,6 +145,7 @@ impl Prometheus {
     /// Ends all work. What is being scraped is written; no series is marked as stale, since a start goes on with it.
     pub(crate) async fn stop(self) {
         self.task.abort();
+        self.room.rules.stop().await;
         self.room.stopped.cancel();
         self.room.targets.stop().await;
     }
@@ -177,8 +197,10 @@ impl Room {
         if !waiting.is_empty() {
             tracing::warn!(keys = waiting.join(", "), "these changes take effect with the next start");
         }
+        let rules = self.rules.prepare(&read).await?;
         self.hosts.name_absent(&read.jobs);
         self.targets.apply(&read.jobs).await.map_err(|error| error.to_string())?;
+        self.rules.apply(rules).await?;
         self.external_labels.set(read.config.global.external_labels.clone());
         let now_ns = self.clock.now_ns();
         self.loaded.succeeded(read.config.print(), now_ns);

@@ -83,7 +83,7 @@ impl Stack {
             registry: registry.clone(),
             started_ns,
             ui_url: None,
-            rules: None,
+            rules: Some(prometheus.rules()),
             configuration: Some(prometheus.configuration()),
             external_labels,
             admin_api: config.admin_api,

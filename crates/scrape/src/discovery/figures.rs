@@ -66,7 +66,7 @@ impl Figures {
     }
 
     /// Forgets a job that is configured no more.
-    pub(crate) fn forget(&self, config: &str) {
+    pub fn forget(&self, config: &str) {
         _ = self.discovered.remove_label_values(&[config]);
         for mechanism in ["file", "http", "dns"] {
             _ = self.failures.remove_label_values(&[mechanism, config]);

@@ -51,7 +51,6 @@ pub(crate) struct Loaded {
     /// Its jobs, and those of the files that it names.
     pub(crate) jobs: Vec<ScrapeConfig>,
     /// The rule files that there are.
-    #[expect(dead_code, reason = "the ruler takes them")]
     pub(crate) rule_files: Vec<PathBuf>,
     /// What of it has no effect here.
     ignored: Vec<Unsupported>,
