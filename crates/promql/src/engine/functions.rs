@@ -1,6 +1,7 @@
 //! The functions of the language: how each is evaluated. Names and types are in [`crate::functions`].
 
 pub(super) mod absent;
+pub(super) mod breaks;
 mod buckets;
 mod dates;
 mod elements;
@@ -22,6 +23,7 @@ mod start_times;
 #[cfg(test)]
 mod testing;
 
+use self::breaks::Break;
 use super::Error;
 use super::annotations::{Annotations, Notice};
 use super::evaluator::Evaluator;
@@ -66,6 +68,8 @@ pub(crate) struct RangeKernel {
     pub(crate) keeps_name: bool,
     /// Whether it needs the start times of samples. They are 0 for all others.
     pub(crate) uses_starts: bool,
+    /// Whether it needs the breaks of the counter. There are none for all others.
+    pub(crate) uses_breaks: bool,
 }
 
 /// The samples of a series within a range that ends at a step.
@@ -76,6 +80,10 @@ pub(crate) struct Window<'a> {
     /// Floats in the range, by time. With `extension` also those of a lookback before it (both) and behind it
     /// (`smoothed`).
     pub(crate) floats: &'a [FloatPoint],
+    /// Position of the first of the floats among all of the series, by which breaks are numbered.
+    pub(crate) first_float: usize,
+    /// Where the counter begins anew between two of the floats.
+    pub(crate) breaks: &'a [Break],
     /// Histograms, likewise. Never are both lists empty.
     pub(crate) histograms: &'a [HistogramPoint],
     /// The older end of the range, which does not belong to it; offset and `@` are in it.
@@ -188,6 +196,7 @@ fn range_kernel(name: &str) -> Option<RangeKernel> {
         call,
         keeps_name: matches!(name, "first_over_time" | "last_over_time"),
         uses_starts: matches!(name, "increase" | "irate" | "rate" | "resets"),
+        uses_breaks: matches!(name, "increase" | "rate"),
     })
 }
 

@@ -7,6 +7,7 @@ use super::super::annotations::Notice;
 use super::super::evaluator::Evaluator;
 use super::super::extended::with_ends;
 use super::super::functions::absent::where_nothing_is;
+use super::super::functions::breaks::{self, Break};
 use super::super::functions::{CallContext, RangeKernel, Window};
 use super::super::plan::{Call, Kind, Moved, Node, Selector};
 use super::super::select::Columns;
@@ -75,6 +76,7 @@ impl Evaluator<'_> {
             kernel,
             out: Vec::new(),
             columns: Columns::default(),
+            breaks: Vec::new(),
             sizes: Vec::new(),
             scratch: Vec::new(),
         };
@@ -155,6 +157,7 @@ impl Evaluator<'_> {
         let mut series = Series::new(labels.clone(), drops_name || !work.kernel.keeps_name);
         let (floats, histograms) = (&work.columns.floats, &work.columns.histograms);
         let (mut float, mut histogram) = (Slice::default(), Slice::default());
+        let mut breaks = breaks::Run::default();
         let held = self.samples;
         let mut read_until_ms = i64::MIN;
         for (step, time_ms) in steps.times().enumerate() {
@@ -181,6 +184,8 @@ impl Evaluator<'_> {
             let window = Window {
                 labels,
                 floats: &floats[float.start..float.end],
+                first_float: float.start,
+                breaks: breaks.move_to(&work.breaks, float.start, float.end),
                 histograms: &histograms[histogram.start..histogram.end],
                 start_ms: end_ms.saturating_sub(range.length_ms),
                 end_ms,
@@ -281,6 +286,8 @@ struct Work {
     kernel: RangeKernel,
     out: Vec<Series>,
     columns: Columns,
+    /// Of the floats in the columns, if the function wants them.
+    breaks: Vec<Break>,
     /// Sizes of the histograms in the columns, summed up.
     sizes: Vec<usize>,
     /// Room for the function.
@@ -294,6 +301,9 @@ impl Work {
         if !self.kernel.uses_starts {
             self.columns.floats.iter_mut().for_each(|point| point.start_ms = 0);
             self.columns.histograms.iter_mut().for_each(|point| point.start_ms = 0);
+        }
+        if self.kernel.uses_breaks {
+            breaks::find(&self.columns.floats, &mut self.breaks);
         }
         self.sizes.clear();
         let sizes = self.columns.histograms.iter().map(|point| histogram_size(&point.histogram));

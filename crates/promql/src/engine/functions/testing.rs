@@ -5,7 +5,7 @@ use std::sync::Arc;
 use model::sample::{BucketSpan, Histogram};
 use model::{Labels, labels::METRIC_NAME};
 
-use super::{CallContext, Window};
+use super::{CallContext, Window, breaks};
 use crate::ast::Extension;
 use crate::engine::annotations::Annotations;
 use crate::error::Span;
@@ -104,9 +104,13 @@ fn call_all(
     extension: Option<Extension>,
 ) -> (Option<PointValue>, Vec<String>, Option<String>) {
     let labels: Labels = [(METRIC_NAME, "m")].into_iter().collect();
+    let mut breaks = Vec::new();
+    breaks::find(&points.floats, &mut breaks);
     let window = Window {
         labels: &labels,
         floats: &points.floats,
+        first_float: 0,
+        breaks: &breaks,
         histograms: &points.histograms,
         start_ms,
         end_ms,
