@@ -114,4 +114,10 @@ pub trait Storage: Send + Sync {
 
     /// Series that satisfy every matcher and have a sample in the range, sorted by labels.
     fn select(&self, matchers: &[Matcher], range: MsRange) -> Result<Vec<Self::Series>, Self::Error>;
+
+    /// The same for who needs no more than the newest sample in the range of each series: others may be left out, and
+    /// the series come in any order.
+    fn select_newest(&self, matchers: &[Matcher], range: MsRange) -> Result<Vec<Self::Series>, Self::Error> {
+        self.select(matchers, range)
+    }
 }

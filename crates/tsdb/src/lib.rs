@@ -22,6 +22,7 @@ mod intervals;
 mod maintenance;
 mod merge;
 mod order;
+mod newest;
 mod plan;
 mod postings;
 mod record;

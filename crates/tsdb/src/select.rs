@@ -9,6 +9,7 @@ use crate::block::{Block, BlockSeries};
 use crate::chunk::{Chunk, ChunkIter};
 use crate::index::Index;
 use crate::intervals::Intervals;
+use crate::series::{Data, Tail};
 use crate::{Error, Result, Tsdb, merge};
 
 /// A series as it was when it was selected.
@@ -21,11 +22,40 @@ pub struct SelectedSeries {
     deleted: Intervals,
     starts: Vec<(i64, i64)>,
     range: MsRange,
+    /// The only sample, where no more was asked for; there are no chunks then.
+    newest: Option<Tail>,
 }
 
 impl SelectedSeries {
+    /// A sample that is all that was asked for.
+    pub(crate) fn of_newest(labels: Labels, newest: Tail) -> Self {
+        let range = MsRange { start_ms: newest.time_ms, end_ms: newest.time_ms };
+        Self {
+            labels,
+            chunks: Vec::new(),
+            overlap: false,
+            deleted: Intervals::default(),
+            starts: Vec::new(),
+            range,
+            newest: Some(newest),
+        }
+    }
+
+    /// What a series of the head has in a range.
+    pub(crate) fn of_head(labels: Labels, data: &Data, range: MsRange) -> Option<Self> {
+        let chunks = data.chunks(range.start_ms, range.end_ms);
+        if chunks.is_empty() {
+            return None;
+        }
+        let (overlap, deleted, starts) = (false, Intervals::default(), data.starts());
+        Some(Self { labels, chunks, overlap, deleted, starts, range, newest: None })
+    }
+
     /// Whether the chunks have a sample for a reader.
-    fn has_points(&self) -> bool {
+    pub(crate) fn has_points(&self) -> bool {
+        if self.newest.is_some() {
+            return true;
+        }
         // A chunk that begins or ends within the range has one in it.
         let at_an_end =
             |chunk: &Chunk| self.range.contains(chunk.first_ms) || self.range.contains(chunk.last_ms);
@@ -76,6 +106,10 @@ impl promql::storage::Series for SelectedSeries {
     }
 
     fn read(&self, floats: &mut Vec<FloatPoint>, histograms: &mut Vec<HistogramPoint>) {
+        if let Some(newest) = &self.newest {
+            push((newest.time_ms, newest.start_ms, newest.value.clone()), floats, histograms);
+            return;
+        }
         let (first_float, first_histogram) = (floats.len(), histograms.len());
         if self.overlap {
             for (time_ms, value) in merge::samples(&self.chunks) {
@@ -187,6 +221,10 @@ impl Storage for Tsdb {
         selected.retain(SelectedSeries::has_points);
         Ok(selected)
     }
+
+    fn select_newest(&self, matchers: &[Matcher], range: MsRange) -> Result<Vec<SelectedSeries>, Error> {
+        self.select_newest_samples(matchers, range)
+    }
 }
 
 /// Puts a block's series beside those that were found before, both sorted by labels.
@@ -215,6 +253,7 @@ fn with_block(before: Vec<SelectedSeries>, block: Vec<BlockSeries>, range: MsRan
                 deleted: found.deleted,
                 starts: found.starts,
                 range,
+                newest: None,
             }),
             (known, None) => known,
         });
@@ -239,24 +278,7 @@ impl Tsdb {
         let found = self.head().sorted(matchers);
         found
             .iter()
-            .filter_map(|series| {
-                let data = series.data.lock();
-                let chunks = data.chunks(range.start_ms, range.end_ms);
-                if chunks.is_empty() {
-                    return None;
-                }
-                let starts = data.starts();
-                drop(data);
-                let (overlap, deleted) = (false, Intervals::default());
-                Some(SelectedSeries {
-                    labels: series.labels.clone(),
-                    chunks,
-                    overlap,
-                    deleted,
-                    starts,
-                    range,
-                })
-            })
+            .filter_map(|series| SelectedSeries::of_head(series.labels.clone(), &series.data.lock(), range))
             .collect()
     }
 

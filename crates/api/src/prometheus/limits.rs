@@ -109,11 +109,11 @@ impl Counters {
         Ok(Self {
             refused: IntCounterVec::new(refused, &["limit"])?,
             samples: counter(
-                "mirante_promql_samples_total",
+                "prometheus_engine_query_samples_total",
                 "Samples that PromQL queries looked at; what several steps look at counts for each of them.",
             )?,
             samples_read: counter(
-                "mirante_promql_samples_read_total",
+                "prometheus_engine_query_samples_read_total",
                 "Samples that PromQL queries read from the store.",
             )?,
         })

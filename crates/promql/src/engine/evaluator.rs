@@ -6,7 +6,7 @@ use model::{Histogram, Labels, Matcher};
 
 use super::annotations::Annotations;
 use super::plan::{Kind, Node, Subquery};
-use super::source::{Selected, Source};
+use super::source::{Needed, Selection, Source};
 use super::stats::Stats;
 use super::steps::Steps;
 use super::value::{Operand, Series, merge_same, total_size};
@@ -87,8 +87,9 @@ impl<'a> Evaluator<'a> {
         &self,
         matchers: &[Matcher],
         range: MsRange,
-    ) -> Result<Vec<Box<dyn Selected + 'a>>, Error> {
-        self.source.select(matchers, range).map_err(Error::Storage)
+        needed: Needed,
+    ) -> Result<Box<dyn Selection + 'a>, Error> {
+        self.source.select(matchers, range, needed).map_err(Error::Storage)
     }
 
     /// What a part of a query is at every step.

@@ -11,6 +11,7 @@ use super::evaluator::Evaluator;
 use super::functions::extended_rate::{interpolate, interpolate_histograms};
 use super::plan::Selector;
 use super::select::Columns;
+use super::source::Needed;
 use super::value::Series;
 use crate::ast::Extension;
 use crate::error::Span;
@@ -36,11 +37,13 @@ impl Evaluator<'_> {
         };
         let mut out = Vec::new();
         let mut columns = Columns::default();
-        for one in self.select(&selector.matchers, range)? {
+        let selection = self.select(&selector.matchers, range, Needed::All)?;
+        for one in 0..selection.len() {
             self.check_stop()?;
-            columns.fill(&*one, selector);
+            columns.fill(&*selection, one, selector);
             columns.drop_stale();
-            let mut series = Series::new(one.labels().clone(), false);
+            let labels = selection.labels(one);
+            let mut series = Series::new(labels.clone(), false);
             for time_ms in steps.times() {
                 let at_ms = moved.time(time_ms);
                 let reach = (at_ms.saturating_sub(lookback_ms), at_ms.saturating_add(lookback_ms));
@@ -48,14 +51,14 @@ impl Evaluator<'_> {
                 let histograms = within(&columns.histograms, |point| point.time_ms, reach);
                 match (floats.is_empty(), histograms.is_empty()) {
                     (false, false) => {
-                        let metric = one.labels().get(METRIC_NAME);
+                        let metric = labels.get(METRIC_NAME);
                         self.annotations.add(Notice::MixedFloatsHistograms { metric }, span);
                     }
                     (false, true) => {
                         series.floats.extend(float_at(floats, at_ms).map(|value| (time_ms, value)));
                     }
                     (true, _) => {
-                        let value = self.histogram_at(histograms, at_ms, one.labels(), span);
+                        let value = self.histogram_at(histograms, at_ms, labels, span);
                         series.histograms.extend(value.map(|value| (time_ms, value)));
                     }
                 }

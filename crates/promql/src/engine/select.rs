@@ -6,7 +6,7 @@ use super::Error;
 use super::evaluator::Evaluator;
 use super::plan::Selector;
 use super::size::histogram_size;
-use super::source::Selected;
+use super::source::{Needed, Selection};
 use super::value::Series;
 use crate::ast::Extension;
 use crate::error::Span;
@@ -28,9 +28,9 @@ impl Columns {
     }
 
     /// The samples of a series in place of those before, as far as they are needed.
-    pub(super) fn fill(&mut self, series: &dyn Selected, selector: &Selector) {
+    pub(super) fn fill(&mut self, selection: &dyn Selection, series: usize, selector: &Selector) {
         self.clear();
-        series.read(&mut self.floats, &mut self.histograms);
+        selection.read(series, &mut self.floats, &mut self.histograms);
         if selector.only_totals {
             self.leave_out_buckets();
         }
@@ -124,13 +124,14 @@ impl Evaluator<'_> {
             start_ms: moved.time(steps.start_ms).saturating_sub(lookback_ms).saturating_add(1),
             end_ms: moved.time(steps.last_ms()),
         };
-        let selected = self.select(&selector.matchers, range)?;
-        let mut out = Vec::with_capacity(selected.len());
+        let needed = if steps.count() == 1 { Needed::Newest } else { Needed::All };
+        let selection = self.select(&selector.matchers, range, needed)?;
+        let mut out = Vec::with_capacity(selection.len());
         let mut columns = Columns::default();
-        for one in selected.into_iter().filter(|one| is_wanted(one.labels())) {
+        for one in (0..selection.len()).filter(|one| is_wanted(selection.labels(*one))) {
             self.check_stop()?;
-            columns.fill(&*one, selector);
-            let mut series = Series::new(one.labels().clone(), taken != Taken::Value);
+            columns.fill(&*selection, one, selector);
+            let mut series = Series::new(selection.labels(one).clone(), taken != Taken::Value);
             let mut cursor = Cursor::new(&columns);
             for (step, time_ms) in steps.times().enumerate() {
                 let until_ms = moved.time(time_ms);

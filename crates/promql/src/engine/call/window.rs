@@ -12,6 +12,7 @@ use super::super::functions::{CallContext, RangeKernel, Window};
 use super::super::plan::{Call, Kind, Moved, Node, Selector};
 use super::super::select::Columns;
 use super::super::size::histogram_size;
+use super::super::source::Needed;
 use super::super::value::{Series, SeriesPoints};
 use crate::ast::{Extension, ValueType};
 use crate::error::Span;
@@ -86,10 +87,11 @@ impl Evaluator<'_> {
                 let range = Range::new(selector.moved, *range_ms, selector.extension, lookback_ms);
                 check_extension(name, selector)?;
                 let mut scalars = self.scalars(&call.args)?;
-                for one in self.select(&selector.matchers, self.reached(range))? {
+                let selection = self.select(&selector.matchers, self.reached(range), Needed::All)?;
+                for one in 0..selection.len() {
                     self.check_stop()?;
-                    work.columns.fill(&*one, selector);
-                    self.slide(&mut work, range, &mut scalars, &one.labels().clone(), false)?;
+                    work.columns.fill(&*selection, one, selector);
+                    self.slide(&mut work, range, &mut scalars, selection.labels(one), false)?;
                 }
             }
             Kind::Subquery(subquery) => {
@@ -240,9 +242,10 @@ impl Evaluator<'_> {
         let range = Range::new(selector.moved, range_ms, selector.extension, self.options.lookback_ms);
         let mut out = Vec::new();
         let mut columns = Columns::default();
-        for one in self.select(&selector.matchers, self.reached(range))? {
+        let selection = self.select(&selector.matchers, self.reached(range), Needed::All)?;
+        for one in 0..selection.len() {
             self.check_stop()?;
-            columns.fill(&*one, selector);
+            columns.fill(&*selection, one, selector);
             columns.drop_stale();
             let floats = match range.extension {
                 None => columns.floats.iter().map(|point| (point.time_ms, point.value)).collect(),
@@ -257,7 +260,7 @@ impl Evaluator<'_> {
                 }
             };
             let found = SeriesPoints {
-                labels: one.labels().clone(),
+                labels: selection.labels(one).clone(),
                 floats,
                 histograms: columns
                     .histograms
