@@ -105,6 +105,15 @@ pub trait Series: Send {
     }
 }
 
+/// Which samples of the series are needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needed {
+    /// All in the range.
+    All,
+    /// The newest in the range of each.
+    Newest,
+}
+
 /// A store of series.
 pub trait Storage: Send + Sync {
     /// How it hands out a series.
@@ -115,9 +124,14 @@ pub trait Storage: Send + Sync {
     /// Series that satisfy every matcher and have a sample in the range, sorted by labels.
     fn select(&self, matchers: &[Matcher], range: MsRange) -> Result<Vec<Self::Series>, Self::Error>;
 
-    /// The same for who needs no more than the newest sample in the range of each series: others may be left out, and
-    /// the series come in any order.
-    fn select_newest(&self, matchers: &[Matcher], range: MsRange) -> Result<Vec<Self::Series>, Self::Error> {
+    /// The same in any order, and perhaps without samples that are not needed.
+    fn select_needed(
+        &self,
+        matchers: &[Matcher],
+        range: MsRange,
+        needed: Needed,
+    ) -> Result<Vec<Self::Series>, Self::Error> {
+        _ = needed;
         self.select(matchers, range)
     }
 }

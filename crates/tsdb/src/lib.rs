@@ -22,7 +22,6 @@ mod intervals;
 mod maintenance;
 mod merge;
 mod order;
-mod newest;
 mod plan;
 mod postings;
 mod record;

@@ -1,15 +1,16 @@
 //! What queries ask: series with samples, label names and values, metadata, exemplars, figures of the index.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 use model::{Exemplar, Labels, Matcher, Metadata, SampleValue};
-use promql::storage::{FloatPoint, HistogramPoint, MsRange, Point, PointValue, Series as _, Storage};
+use promql::storage::{FloatPoint, HistogramPoint, MsRange, Needed, Point, PointValue, Series as _, Storage};
 
 use crate::block::{Block, BlockSeries};
 use crate::chunk::{Chunk, ChunkIter};
 use crate::index::Index;
 use crate::intervals::Intervals;
-use crate::series::{Data, Tail};
+use crate::series::{Data, Series, Tail};
 use crate::{Error, Result, Tsdb, merge};
 
 /// A series as it was when it was selected.
@@ -222,8 +223,19 @@ impl Storage for Tsdb {
         Ok(selected)
     }
 
-    fn select_newest(&self, matchers: &[Matcher], range: MsRange) -> Result<Vec<SelectedSeries>, Error> {
-        self.select_newest_samples(matchers, range)
+    fn select_needed(
+        &self,
+        matchers: &[Matcher],
+        range: MsRange,
+        needed: Needed,
+    ) -> Result<Vec<SelectedSeries>, Error> {
+        let head = self.of_head_alone(matchers, range, needed);
+        // The head was looked at first: what is sealed meanwhile is found in both rather than in none. With a block,
+        // series have to be sorted, so that those of both come together.
+        if self.inner().blocks().iter().any(|block| block.overlaps(range)) {
+            return self.select(matchers, range);
+        }
+        Ok(head)
     }
 }
 
@@ -274,12 +286,27 @@ impl SelectedSeries {
 }
 
 impl Tsdb {
+    /// Series of the head by labels, their chunks as they lie there.
     fn select_head(&self, matchers: &[Matcher], range: MsRange) -> Vec<SelectedSeries> {
         let found = self.head().sorted(matchers);
-        found
-            .iter()
-            .filter_map(|series| SelectedSeries::of_head(series.labels.clone(), &series.data.lock(), range))
-            .collect()
+        of_each(&found, |labels, data| SelectedSeries::of_head(labels, data, range))
+    }
+
+    /// Series of the head in the order in which they came, ready to be read. Where the newest samples are enough, the
+    /// head knows most of them without decoding anything.
+    fn of_head_alone(&self, matchers: &[Matcher], range: MsRange, needed: Needed) -> Vec<SelectedSeries> {
+        let found = self.head().with_index(|index| index.select(matchers));
+        let mut selected = of_each(&found, |labels, data| match data.tail() {
+            Some(tail) if needed == Needed::Newest && range.contains(tail.time_ms) => {
+                Some(SelectedSeries::of_newest(labels, tail.clone()))
+            }
+            _ => SelectedSeries::of_head(labels, data, range),
+        });
+        for series in &mut selected {
+            series.overlap = merge::sort(&mut series.chunks);
+        }
+        selected.retain(SelectedSeries::has_points);
+        selected
     }
 
     /// Labels of the series that satisfy every matcher of one of the sets and have samples around the range, sorted,
@@ -418,6 +445,14 @@ impl Tsdb {
     }
 }
 
+/// What is selected of each series of the head.
+fn of_each(
+    found: &[Arc<Series>],
+    select: impl Fn(Labels, &Data) -> Option<SelectedSeries>,
+) -> Vec<SelectedSeries> {
+    found.iter().filter_map(|series| select(series.labels.clone(), &series.data.lock())).collect()
+}
+
 /// The sets; without any, one that every series satisfies.
 fn or_all(sets: &[Vec<Matcher>]) -> &[Vec<Matcher>] {
     const ALL: &[Vec<Matcher>] = &[Vec::new()];
@@ -443,6 +478,6 @@ fn largest(list: &mut Vec<(String, u64)>, limit: usize) {
     list.truncate(limit);
 }
 
-fn in_range(series: &crate::series::Series, range: MsRange) -> bool {
+fn in_range(series: &Series, range: MsRange) -> bool {
     series.data.lock().span().is_some_and(|(first_ms, last_ms)| range.overlaps(first_ms, last_ms))
 }

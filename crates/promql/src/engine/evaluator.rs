@@ -6,14 +6,14 @@ use model::{Histogram, Labels, Matcher};
 
 use super::annotations::Annotations;
 use super::plan::{Kind, Node, Subquery};
-use super::source::{Needed, Selection, Source};
+use super::source::{Selection, Source};
 use super::stats::Stats;
 use super::steps::Steps;
 use super::value::{Operand, Series, merge_same, total_size};
 use super::{Error, Options, Stop};
 use crate::ast::ValueType;
 use crate::deep::deeper;
-use crate::storage::MsRange;
+use crate::storage::{MsRange, Needed};
 
 /// Where an error says that a query ended while it was evaluated.
 const EVALUATION: &str = "expression evaluation";

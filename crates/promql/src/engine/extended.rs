@@ -11,11 +11,10 @@ use super::evaluator::Evaluator;
 use super::functions::extended_rate::{interpolate, interpolate_histograms};
 use super::plan::Selector;
 use super::select::Columns;
-use super::source::Needed;
 use super::value::Series;
 use crate::ast::Extension;
 use crate::error::Span;
-use crate::storage::{FloatPoint, HistogramPoint, MsRange};
+use crate::storage::{FloatPoint, HistogramPoint, MsRange, Needed};
 use model::sample::ResetHint;
 
 impl Evaluator<'_> {

@@ -6,11 +6,11 @@ use super::Error;
 use super::evaluator::Evaluator;
 use super::plan::Selector;
 use super::size::histogram_size;
-use super::source::{Needed, Selection};
+use super::source::Selection;
 use super::value::Series;
 use crate::ast::Extension;
 use crate::error::Span;
-use crate::storage::{FloatPoint, HistogramPoint, MsRange};
+use crate::storage::{FloatPoint, HistogramPoint, MsRange, Needed};
 use model::sample::{ResetHint, STALE_NAN_BITS};
 use model::{Histogram, Labels};
 

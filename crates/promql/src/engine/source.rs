@@ -3,23 +3,14 @@
 use model::{Labels, Matcher};
 
 use crate::storage::{FloatPoint, HistogramPoint};
-use crate::storage::{MsRange, Series, Storage};
+use crate::storage::{MsRange, Needed, Series, Storage};
 
 /// Why a store could not answer.
 pub(crate) type SourceError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Which samples of a series are needed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Needed {
-    /// All of the range.
-    All,
-    /// The newest.
-    Newest,
-}
-
 /// A store.
 pub(crate) trait Source: Sync {
-    /// Series that satisfy every matcher and have a sample in the range, sorted by labels if all samples are needed.
+    /// Series that satisfy every matcher and have a sample in the range, in any order.
     fn select(
         &self,
         matchers: &[Matcher],
@@ -47,10 +38,7 @@ impl<S: Storage> Source for S {
         range: MsRange,
         needed: Needed,
     ) -> Result<Box<dyn Selection + '_>, SourceError> {
-        Ok(Box::new(match needed {
-            Needed::All => Storage::select(self, matchers, range)?,
-            Needed::Newest => Storage::select_newest(self, matchers, range)?,
-        }))
+        Ok(Box::new(self.select_needed(matchers, range, needed)?))
     }
 }
 
