@@ -11,7 +11,7 @@ use model::{
     Batch, DataPoint, Exemplar, Family, Histogram, Labels, ManualClock, MatchOp, Matcher, Metadata,
     MetricType, SampleValue, SeriesSample, Temporality,
 };
-use promql::storage::{MsRange, PointValue, Series, Storage};
+use promql::storage::{MsRange, Needed, PointValue, Series, Storage};
 use proptest::prelude::*;
 use tempfile::TempDir;
 use tsdb::{Appended, Config, Error, FloatSample, FloatSeries, Tsdb};
@@ -92,6 +92,55 @@ fn select(store: &Tsdb, name: &str, op: MatchOp, value: &str) -> BTreeMap<String
 fn values(store: &Tsdb, name: &str) -> Vec<f64> {
     let found = select(store, "__name__", MatchOp::Equal, name);
     found.into_values().flatten().map(|(_, bits)| f64::from_bits(bits)).collect()
+}
+
+/// The newest sample of each series in a range, as a query at one time gets it.
+fn newest(store: &Tsdb, end_ms: i64) -> Vec<(String, i64, u64)> {
+    let any = Matcher::new("__name__", MatchOp::Regex, ".+").unwrap();
+    let range = MsRange { start_ms: NOW - 10_000, end_ms };
+    let found = store.select_needed(&[any], range, Needed::Newest).unwrap();
+    let last = |series: &tsdb::SelectedSeries| match series.points().last().unwrap() {
+        point if point.time_ms < range.start_ms || point.time_ms > end_ms => panic!("{point:?}"),
+        point => match point.value {
+            PointValue::Float(value) => {
+                (series.labels().get("job").to_owned(), point.time_ms, value.to_bits())
+            }
+            PointValue::Histogram(histogram) => {
+                (series.labels().get("job").to_owned(), point.time_ms, histogram.count.to_bits())
+            }
+        },
+    };
+    found.iter().map(last).collect()
+}
+
+#[test]
+fn the_newest_samples_are_those_until_a_time() {
+    let dir = TempDir::new().unwrap();
+    let store = open(&dir);
+    let histogram = Histogram { schema: 2, count: 3.0, sum: 1.5, ..Histogram::default() };
+    append(
+        &store,
+        vec![
+            float("up", "late", NOW - 20_000, 1.0),
+            float("up", "b", NOW - 5000, 2.0),
+            float("up", "a", NOW - 4000, 3.0),
+            float("up", "b", NOW, 4.0),
+            point(labels("latency", "h"), NOW - 1000, SampleValue::Histogram(Arc::new(histogram))),
+        ],
+    );
+    let bits = f64::to_bits;
+    let expected = |newest_of_b: (i64, f64)| {
+        let (time_ms, value) = newest_of_b;
+        let b = ("b".to_owned(), time_ms, bits(value));
+        let a = ("a".to_owned(), NOW - 4000, bits(3.0));
+        [b, a, ("h".to_owned(), NOW - 1000, bits(3.0))]
+    };
+    // In the order in which the series came.
+    assert_eq!(newest(&store, NOW), expected((NOW, 4.0)));
+    assert_eq!(newest(&store, NOW - 1), expected((NOW - 5000, 2.0)));
+    let b = Matcher::new("job", MatchOp::Equal, "b").unwrap();
+    store.delete_series(&[vec![b]], MsRange { start_ms: NOW, end_ms: NOW }).unwrap();
+    assert_eq!(newest(&store, NOW), expected((NOW - 5000, 2.0)), "what was deleted is no newest one");
 }
 
 #[test]

@@ -206,6 +206,8 @@ impl Evaluator<'_> {
             }
             if let Some(value) = result {
                 series.push(time_ms, value);
+                // The window is held until its result is there.
+                self.stats.peak(self.samples + 1);
             }
         }
         self.samples = held;
