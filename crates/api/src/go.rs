@@ -3,6 +3,7 @@
 
 mod duration;
 mod json;
+mod object;
 mod query;
 mod time;
 
@@ -13,6 +14,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 
 pub use duration::{Nanos, parse_duration};
 pub use json::{to_json, to_json_pretty};
+pub(crate) use object::string_map;
 pub use query::{Query, unescape_bytes, unescape_path};
 pub use time::parse_rfc3339;
 

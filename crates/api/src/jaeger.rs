@@ -11,7 +11,6 @@ mod adjust;
 mod answer;
 mod convert;
 mod dependencies;
-mod go_json;
 mod metrics;
 mod model;
 mod page;

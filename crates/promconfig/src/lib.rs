@@ -47,6 +47,7 @@ pub use read::join_directory;
 pub use remote::{RemoteReadConfig, RemoteWriteConfig};
 pub use scrape::{Limits, ScrapeConfig};
 pub use secret::Secret;
+pub use size::print as format_size;
 pub use storage::{StorageConfig, TsdbConfig};
 pub use target_group::TargetGroup;
 pub use tls::TlsConfig;

@@ -48,7 +48,7 @@ pub(crate) fn parse(text: &str) -> Result<i64, String> {
 }
 
 /// Writes a size: `1GiB512MiB`, `0B`.
-pub(crate) fn print(bytes: i64) -> String {
+pub fn print(bytes: i64) -> String {
     let mut rest = bytes;
     let mut parts = Vec::new();
     for (power, prefix) in UNITS.iter().enumerate() {

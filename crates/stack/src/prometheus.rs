@@ -191,7 +191,7 @@ impl Room {
     }
 
     /// Puts a configuration in the place of the one before. What can be refused comes first, so that it changes nothing.
-    async fn apply(&self, read: Loaded) -> Result<(), String> {
+    async fn apply(&self, mut read: Loaded) -> Result<(), String> {
         read.name_what_is_ignored();
         let waiting = Settings::of(&read.config, self.retention).changed(&self.settings);
         if !waiting.is_empty() {
@@ -203,6 +203,7 @@ impl Room {
         self.rules.apply(rules).await?;
         self.external_labels.set(read.config.global.external_labels.clone());
         let now_ns = self.clock.now_ns();
+        self.settings.complete(&mut read.config);
         self.loaded.succeeded(read.config.print(), now_ns);
         self.figures.succeeded(now_ns);
         Ok(())

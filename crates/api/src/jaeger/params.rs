@@ -6,7 +6,6 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use model::TraceId;
 
 use super::answer::JaegerError;
-use super::go_json;
 use crate::go::{self, Query};
 
 const MICROSECOND_NS: i64 = 1_000;
@@ -120,7 +119,7 @@ fn tags(query: &Query) -> Result<Vec<(String, String)>, JaegerError> {
         set(&mut tags, key.to_owned(), value.to_owned());
     }
     for text in query.all("tags") {
-        let pairs = go_json::string_map(text)
+        let pairs = go::string_map(text)
             .or_else(|error| bad(format!("malformed 'tags' parameter, cannot unmarshal JSON: {error}")))?;
         for (key, value) in pairs {
             set(&mut tags, key, value);
@@ -241,8 +240,7 @@ pub(super) fn search_v3(query: &Query) -> Result<TraceQuery, JaegerError> {
     let text = |name, old| renamed(query, name, old).map_or_else(String::new, |(text, _)| text.to_owned());
     let service = text("query.serviceName", "query.service_name");
     let operation = text("query.operationName", "query.operation_name");
-    let tags =
-        parsed(query, "query.attributes", "query.attributes", go_json::string_map)?.unwrap_or_default();
+    let tags = parsed(query, "query.attributes", "query.attributes", go::string_map)?.unwrap_or_default();
     let start = renamed(query, "query.startTimeMin", "query.start_time_min");
     let end = renamed(query, "query.startTimeMax", "query.start_time_max");
     let (Some(start), Some(end)) = (start, end) else {

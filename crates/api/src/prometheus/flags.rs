@@ -42,6 +42,9 @@ pub(super) async fn flags(State(context): State<Context>) -> Result<Answer, ApiE
     let config = context.metrics.config();
     let mut flags: BTreeMap<&str, String> =
         FIXED.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+    if let Some(configuration) = &context.configuration {
+        flags.insert("config.file", configuration.file.clone());
+    }
     flags.extend([
         ("query.max-samples", MAX_SAMPLES.to_string()),
         ("query.timeout", promql::format_duration(TIMEOUT)),

@@ -100,7 +100,8 @@ pub(super) async fn runtime_info(State(context): State<Context>) -> Result<Answe
             .to_owned(),
         server_time: timestamp(context.clock.now_ns()),
         reload_config_success: is_current,
-        last_config_time: timestamp(loaded_ns),
+        // A metric gives it to Prometheus' own page, and the page cuts it to seconds.
+        last_config_time: timestamp(loaded_ns / 1_000_000_000 * 1_000_000_000),
         corruption_count: 0,
         // Threads come nearest.
         goroutine_count: std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count),
@@ -108,8 +109,17 @@ pub(super) async fn runtime_info(State(context): State<Context>) -> Result<Answe
         memory_limit: i64::MAX,
         gc: "",
         debug: "",
-        storage_retention: promql::format_duration(context.metrics.config().retention_age),
+        storage_retention: retention(context.metrics.config()),
     })
+}
+
+/// How long samples are kept: an age, perhaps a size.
+fn retention(config: &tsdb::Config) -> String {
+    let age = promql::format_duration(config.retention_age);
+    match i64::try_from(config.retention_bytes) {
+        Ok(bytes) => format!("{age} or {}", promconfig::format_size(bytes)),
+        Err(_) => age,
+    }
 }
 
 fn timestamp(time_ns: u64) -> String {

@@ -200,9 +200,10 @@ pub(super) async fn relabel_steps(
 
 /// Labels that a client wrote as an object.
 fn labels_of(text: &str) -> Result<Vec<(String, String)>, ApiError> {
-    let labels: std::collections::BTreeMap<String, String> = serde_json::from_str(text)
-        .map_err(|error| ApiError::bad_data(format!("error parsing labels: {error}")))?;
-    Ok(labels.into_iter().filter(|(_, value)| !value.is_empty()).collect())
+    let mut labels =
+        go::string_map(text).map_err(|error| ApiError::bad_data(format!("error parsing labels: {error}")))?;
+    labels.retain(|(_, value)| !value.is_empty());
+    Ok(labels)
 }
 
 /// A rule, by the names of its keys.

@@ -33,6 +33,17 @@ impl Settings {
         }
     }
 
+    /// Writes into a file what holds where it says nothing of how long samples are kept, as Prometheus shows it.
+    pub(super) fn complete(&self, config: &mut Config) {
+        let tsdb = &mut config.storage.tsdb;
+        if tsdb.retention_time.is_zero() {
+            tsdb.retention_time = self.retention.age;
+        }
+        if tsdb.retention_size == 0 {
+            tsdb.retention_size = i64::try_from(self.retention.bytes).unwrap_or(0);
+        }
+    }
+
     /// The blocks of the file in which these differ from others.
     pub(super) fn changed(&self, other: &Self) -> Vec<&'static str> {
         let blocks = [
@@ -67,5 +78,12 @@ mod tests {
         assert!(own.otlp.promote_all_resource_attributes);
         assert_eq!(own.changed(&plain).len(), 4);
         assert!(own.changed(&own).is_empty());
+        let mut config = Config::default();
+        own.complete(&mut config);
+        assert!(
+            config.print().contains("    retention:\n      time: 2d\n      size: 5GiB\n"),
+            "{}",
+            config.print()
+        );
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// Reads `{"key": "value"}`; `null` is no pair at all, as a value it is the empty text.
-pub(super) fn string_map(text: &str) -> Result<Vec<(String, String)>, String> {
+pub(crate) fn string_map(text: &str) -> Result<Vec<(String, String)>, String> {
     let value: Value = serde_json::from_str(text).map_err(|error| syntax_error(text, &error))?;
     let map = match value {
         Value::Null => return Ok(Vec::new()),
