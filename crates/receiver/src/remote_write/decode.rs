@@ -1,5 +1,7 @@
 //! Requests of remote write 1.0 and 2.0 to series, whose texts stay where they lie in the body.
 
+mod plain;
+
 use std::ops::Range;
 
 use model::{Exemplar, Labels, Metadata, MetricType};
@@ -91,7 +93,8 @@ impl<'a> Decoded<'a> {
 
     fn series_v1(&mut self, bytes: &'a [u8]) -> Result<(), Malformed> {
         let mut series = self.begin();
-        for field in Fields(bytes) {
+        let rest = plain::labels(bytes, &mut self.labels);
+        for field in Fields(rest) {
             match field? {
                 (1, value) => {
                     let (name, text) = pair(value)?;
@@ -248,7 +251,12 @@ impl<'a> Decoded<'a> {
         if bytes > MAX_LABEL_BYTES {
             return Err(format!("labels of {bytes} bytes are more than the limit of {MAX_LABEL_BYTES}"));
         }
-        if !labels.is_sorted_by(|left, right| left.0 < right.0) {
+        let is_sorted = labels.is_sorted_by(|left, right| left.0 < right.0);
+        if is_sorted && labels.first().is_some_and(|(name, _)| *name == model::labels::METRIC_NAME) {
+            // As nearly all are: each name once, and none empty, since that would come first.
+            return Ok(());
+        }
+        if !is_sorted {
             labels.sort_by(|left, right| left.0.cmp(right.0));
         }
         let shown = |labels: &[(&str, &str)]| labels.iter().copied().collect::<Labels>();
