@@ -39,11 +39,11 @@ impl Server {
     /// Starts one. `cores` are those that it is held to; none means all of them.
     pub(crate) fn start(kind: Kind, prometheus: &Path, cores: &[usize]) -> Result<Self, Failed> {
         let dir = tempfile::tempdir()?;
+        let config = dir.path().join("prometheus.yml");
+        // Nothing is scraped: the load is all that happens.
+        std::fs::write(&config, "global: {}\n")?;
         match kind {
             Kind::Prometheus => {
-                let config = dir.path().join("prometheus.yml");
-                // Nothing is scraped: the load is all that happens.
-                std::fs::write(&config, "global: {}\n")?;
                 let address = format!("127.0.0.1:{}", free_port());
                 let mut command = held(prometheus, cores);
                 command.current_dir(dir.path());
@@ -59,7 +59,9 @@ impl Server {
             Kind::Mirante => {
                 let all: Vec<usize> = (0..cores_of_machine()).collect();
                 let cores = if cores.is_empty() { &all } else { cores };
-                let stack = Stack::up_on(cores, &dir.path().join("data"), &["--memory", "2GiB"]);
+                let config = config.display().to_string();
+                let arguments = ["--memory", "2GiB", "--prometheus-config", &config];
+                let stack = Stack::up_on(cores, &dir.path().join("data"), &arguments);
                 let (address, pid) = (stack.address("prometheus"), stack.pid());
                 Ok(Self { kind, address, pid, process: Process::Mirante(Box::new(stack)), dir })
             }

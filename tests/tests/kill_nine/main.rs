@@ -10,6 +10,7 @@
 )]
 
 mod samples;
+mod scraped;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -19,6 +20,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reqwest::Client;
 use samples::{Writing, Written};
+use scraped::{Target, Watching};
 use tests::load::{BATCH_SPANS, SpanLoad, TRACE_SPANS};
 use tests::mirante::Stack;
 use tests::sender::{Connection, Protocol, Run, Signal, run};
@@ -55,21 +57,24 @@ async fn nothing_acknowledged_is_lost_and_nothing_is_there_twice() {
         std::env::var("MIRANTE_KILL_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(3);
     let dir = tempfile::tempdir().unwrap();
     let mut done: Vec<Round> = Vec::new();
+    let mut target = Target::start(dir.path());
     for number in 0..rounds {
-        done.push(round(dir.path(), number).await);
-        let mirante = start(dir.path());
+        done.push(round(dir.path(), &mut target, number).await);
+        let mirante = start(dir.path(), &target);
         check(&mirante, &done).await;
+        target.check(&mirante);
         mirante.kill();
     }
 }
 
-fn start(dir: &Path) -> Stack {
-    Stack::up(&dir.join("data"), &["--no-demo"])
+fn start(dir: &Path, target: &Target) -> Stack {
+    let config = target.config.display().to_string();
+    Stack::up(&dir.join("data"), &["--no-demo", "--prometheus-config", &config])
 }
 
 /// Starts, sends at full speed over all ways, kills.
-async fn round(dir: &Path, number: u64) -> Round {
-    let mirante = start(dir);
+async fn round(dir: &Path, target: &mut Target, number: u64) -> Round {
+    let mirante = start(dir, target);
     let began_ns = now_ns();
     let spans = Arc::new(SpanLoad::new(began_ns, BATCH_SPANS));
     let (grpc, http) = (mirante.address("otlp-grpc"), mirante.address("otlp-http"));
@@ -109,9 +114,10 @@ async fn round(dir: &Path, number: u64) -> Round {
     });
 
     let writing = Writing::begin(&mirante.address("prometheus"), number, (began_ns / 1_000_000) as i64);
+    let watching = Watching::begin(&mirante);
     let all_begun = || async {
         let begun = accepted.iter().all(|count| count.load(Ordering::Relaxed) > 0);
-        (begun && writing.accepted() > 0).then_some(())
+        (begun && writing.accepted() > 0 && watching.has_begun()).then_some(())
     };
     query::until(Duration::from_secs(30), all_begun).await.expect("something is accepted on every way");
     // Not at a moment that any part of the process could have got used to.
@@ -120,9 +126,10 @@ async fn round(dir: &Path, number: u64) -> Round {
     let (grpc_spans, http_spans) = (over_grpc.await.unwrap(), over_http.await.unwrap());
     let (logs, metrics) = (logs.await.unwrap(), metrics.await.unwrap());
     let written = writing.end();
+    let scraped = target.add(watching.end());
     println!(
         "round {number}: acknowledged {} spans, {} log records, {} data points, {} samples of \
-         remote write",
+         remote write; {scraped} samples of scrapes were seen",
         (grpc_spans.accepted.len() + http_spans.accepted.len()) * BATCH_SPANS,
         logs.accepted.len() as u64 * LOG_LINES,
         metrics.accepted.len(),
