@@ -320,7 +320,8 @@ fn lex_blanks(scan: &mut Scan<'_>) -> Token {
 
 /// The rest of the line.
 fn lex_text(scan: &mut Scan<'_>) -> Token {
-    if scan.current() != b'\n' && !scan.is_done() {
+    // A zero byte right behind the name ends the text before it begins, one within it is passed over.
+    if !matches!(scan.current(), b'\n' | 0) {
         scan.advance_while(|byte| !matches!(byte, b'\n' | 0));
     }
     scan.state = State::Init;

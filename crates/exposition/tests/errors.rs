@@ -87,6 +87,13 @@ fn zero_bytes_in_text() {
             (b"null_byte_metric{a=\"abc\x00\"} 1", ""),
             (b"a{b=\"\x00ss\"} 1\n", ""),
             (b"a{b=\"\x00\"} 1\n", ""),
+            (b"# HELP a b\x00c\n", ""),
+            (b"# TYPE a \x00gauge\n", r#"invalid metric type "\x00gauge""#),
+            (b"# TYPE a\x00b gauge\n", r#"invalid metric type """#),
+            (
+                b"# HELP a\x00bc d\n",
+                r##"linebreak expected after metadata, got "\x00b" ("EOF") while parsing: "# HELP a\x00b""##,
+            ),
             (
                 b"a{b=\x00\"ssss\"} 1\n",
                 r#"expected label value, got "\x00" ("INVALID") while parsing: "a{b=\x00""#,
