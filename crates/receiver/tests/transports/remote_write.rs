@@ -432,3 +432,39 @@ async fn a_full_store_asks_for_patience() {
     assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE, "{answer:?}");
     assert_eq!(door.stored(Signal::Metrics), 0);
 }
+
+#[tokio::test]
+async fn a_bomb_is_413_and_counted() {
+    let door = Door::open();
+    let router = prometheus_router(door.ingest.clone());
+    let zeros = snap::raw::Encoder::new().compress_vec(&vec![0; (64 << 20) + 1]).unwrap();
+    assert!(zeros.len() < 4 << 20);
+    // Four bytes that claim to be three gigabytes.
+    let claim = vec![0x80, 0x80, 0x80, 0x80, 0x0c];
+    for body in [zeros, claim] {
+        for kind in [V1, V2] {
+            let answer = send(&router, post(PATH, &[kind, SNAPPY], body.clone())).await;
+            let expected = "the decompressed request body is larger than the limit of 67108864 bytes";
+            assert_text(&answer, StatusCode::PAYLOAD_TOO_LARGE, expected);
+        }
+    }
+    // A claim within the limit, by a body that cannot hold so much.
+    let answer = send(&router, post(PATH, &[V1, SNAPPY], vec![0x80, 0x80, 0x80, 0x10, 0])).await;
+    assert_text(&answer, StatusCode::BAD_REQUEST, "snappy: corrupt input");
+    let refused = |reason| door.counted(names::REFUSED_REQUESTS, &["metrics", "remote_write", reason]);
+    assert_eq!((refused("too_large"), refused("malformed")), (4, 1));
+    assert_eq!(door.counted(names::IN_FLIGHT_BYTES, &[]), 0);
+    assert_eq!(door.stored(Signal::Metrics), 0);
+}
+
+#[tokio::test]
+async fn countless_empty_series_are_413_before_they_are_decoded() {
+    let door = Door::with(small());
+    let router = prometheus_router(door.ingest.clone());
+    for (kind, field) in [(V1, 0x0a), (V2, 0x2a)] {
+        let body = snap::raw::Encoder::new().compress_vec(&[field, 0].repeat(2000)).unwrap();
+        let answer = send(&router, post(PATH, &[kind, SNAPPY], body)).await;
+        assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE, "{answer:?}");
+    }
+    assert_eq!(door.counted(names::REFUSED_REQUESTS, &["metrics", "remote_write", "too_large"]), 2);
+}
