@@ -197,7 +197,7 @@ impl<'a> Metric<'a> {
         while let Some((number, value)) = fields.next()? {
             match number {
                 1 => self.value = value.double("Value")?,
-                2 => self.exemplar = Some(value.bytes("Exemplar")?),
+                2 => self.exemplar = Some(well_formed(value.bytes("Exemplar")?)?),
                 3 => self.start_ms = timestamp(value.message("StartTimestamp")?)?,
                 _ => {}
             }
@@ -252,7 +252,7 @@ impl<'a> Metric<'a> {
                 13 => value.signed_list("PositiveDelta", &mut native.positive.deltas)?,
                 14 => value.double_list("PositiveCount", &mut native.positive.counts)?,
                 15 => self.start_ms = timestamp(value.message("StartTimestamp")?)?,
-                16 => self.exemplars.push(value.bytes("Exemplars")?),
+                16 => self.exemplars.push(well_formed(value.bytes("Exemplars")?)?),
                 _ => {}
             }
         }
@@ -292,7 +292,7 @@ fn bucket(mut fields: Fields<'_>) -> Result<Bucket<'_>, String> {
         match number {
             1 => whole = value.integer("CumulativeCount")?,
             2 => bucket.bound = value.double("UpperBound")?,
-            3 => bucket.exemplar = Some(value.bytes("Exemplar")?),
+            3 => bucket.exemplar = Some(well_formed(value.bytes("Exemplar")?)?),
             4 => bucket.count = value.double("CumulativeCountFloat")?,
             _ => {}
         }
@@ -331,7 +331,30 @@ fn timestamp(mut fields: Fields<'_>) -> Result<i64, String> {
     Ok(seconds.saturating_mul(1000).saturating_add(nanos / 1_000_000))
 }
 
-/// An exemplar; what is broken in it leaves it out, as its time does where one is needed.
+/// The bytes of an exemplar, if they are a message: one that is none makes the body unreadable.
+fn well_formed(bytes: &[u8]) -> Result<&[u8], String> {
+    let mut fields = Fields(bytes);
+    while let Some((number, value)) = fields.next()? {
+        match number {
+            1 => {
+                let mut label = value.message("Label")?;
+                while let Some((number, value)) = label.next()? {
+                    match number {
+                        1 => value.bytes("Name").map(drop)?,
+                        2 => value.bytes("Value").map(drop)?,
+                        _ => {}
+                    }
+                }
+            }
+            2 => value.double("Value").map(drop)?,
+            3 => timestamp(value.message("Timestamp")?).map(drop)?,
+            _ => {}
+        }
+    }
+    Ok(bytes)
+}
+
+/// A well-formed exemplar; a label that is no text leaves it out.
 pub(super) fn exemplar(bytes: &[u8]) -> Result<RawExemplar, String> {
     let mut exemplar = RawExemplar::default();
     let mut fields = Fields(bytes);
