@@ -149,6 +149,10 @@ impl Scraper {
         if let Some(error) = &error {
             tracing::debug!(job = %self.job.name, target = %self.target.address(), %error, "scrape failed");
         }
+        if fetched.is_err() {
+            // The room that a body took which was too large is not kept for the next one.
+            self.body = Vec::new();
+        }
         let duration = began.elapsed();
         let up = if error.is_none() { 1.0 } else { 0.0 };
         let counts = [reading.total, reading.added, reading.series_added].map(|count| count as f64);

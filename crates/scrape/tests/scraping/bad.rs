@@ -37,6 +37,11 @@ async fn a_target_that_says_nothing() {
 }
 
 #[tokio::test]
+async fn a_target_that_says_a_byte_now_and_then() {
+    fails(Job::new("j"), Answer::Trickle, "context deadline exceeded").await;
+}
+
+#[tokio::test]
 async fn answers_that_break_off() {
     fails(Job::new("j"), Answer::Torn, "unexpected EOF").await;
     let headers = "Content-Encoding: gzip\r\nContent-Type: text/plain\r\n".to_owned();
@@ -80,14 +85,88 @@ async fn more_than_the_job_allows() {
     // All of them are counted.
     assert_eq!(lab.newest("scrape_samples_scraped"), "4");
     assert_eq!(lab.newest("scrape_samples_post_metric_relabeling"), "4");
-    let limits = LabelLimits { value_length: 5, ..LabelLimits::default() };
-    let job = Job { label_limits: limits, ..Job::new("j") };
-    fails(
-        job,
-        page("a{b=\"123456\"} 1\n"),
-        "label_value_length_limit exceeded (metric: a, label name: b, value: \"123456\", length: 6, limit: 5)",
+}
+
+#[tokio::test]
+async fn labels_beyond_the_jobs_limits() {
+    let none = LabelLimits::default();
+    let cases = [
+        (
+            // Its own two, `instance` and `job`.
+            LabelLimits { count: 3, ..none },
+            "label_limit exceeded (metric: a, number of labels: 4, limit: 3)",
+        ),
+        (
+            LabelLimits { name_length: 8, ..none },
+            "label_name_length_limit exceeded (metric: a, label name: long_name, length: 9, limit: 8)",
+        ),
+        (
+            LabelLimits { value_length: 20, ..none },
+            "label_value_length_limit exceeded (metric: a, label name: long_name, value: \"123456789012345678901\", \
+             length: 21, limit: 20)",
+        ),
+    ];
+    for (label_limits, expected) in cases {
+        let job = Job { label_limits, ..Job::new("j") };
+        let lab = fails(job, page("a{long_name=\"123456789012345678901\"} 1\n"), expected).await;
+        assert!(lab.counter("prometheus_target_scrape_pool_exceeded_label_limits_total") > 0.0);
+    }
+}
+
+/// The body of a native histogram with three buckets far from each other, which no coarser schema brings together.
+fn wide_histogram() -> Answer {
+    let spans = [(0, 1), (40_000, 1), (40_000, 1)];
+    let mut histogram = vec![0x08, 3, 0x11, 0, 0, 0, 0, 0, 0, 8, 0x40, 0x28, 0];
+    for (offset, length) in spans {
+        let mut span = vec![0x08];
+        varint(&mut span, offset << 1);
+        span.extend([0x10, length]);
+        histogram.extend([0x62, span.len() as u8]);
+        histogram.extend(span);
+    }
+    // Deltas: one in each.
+    histogram.extend([0x6a, 3, 2, 0, 0]);
+    let mut metric = vec![0x3a, histogram.len() as u8];
+    metric.extend(histogram);
+    let mut family = vec![0x0a, 1, b'a', 0x18, 4, 0x22, metric.len() as u8];
+    family.extend(metric);
+    let mut body = vec![family.len() as u8];
+    body.extend(family);
+    typed(
+        "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited",
+        &body,
     )
-    .await;
+}
+
+fn varint(bytes: &mut Vec<u8>, mut number: u32) {
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}
+
+#[tokio::test]
+async fn more_buckets_than_the_job_allows() {
+    let job = Job { native_histograms: true, bucket_limit: 2, ..Job::new("j") };
+    let lab = fails(job, wide_histogram(), "histogram bucket limit exceeded").await;
+    assert!(lab.counter("prometheus_target_scrapes_exceeded_native_histogram_bucket_limit_total") > 0.0);
+}
+
+/// The store has its own limit, whatever the job allows: what is refused is said, and the target's own series go on.
+#[tokio::test]
+async fn more_series_than_the_store_takes() {
+    let lab = Lab::with_series(20);
+    let site = Site::start(page("a 1\n")).await;
+    let pool = lab.scrape(Job::new("j"), &site.host).await;
+    until("a scrape", || lab.newest("a") == "1").await;
+    let many: Vec<_> = (0..1000).map(|number| format!("b{{n=\"{number}\"}} 1\n")).collect();
+    site.say(page(&format!("a 2\n{}", many.concat())));
+    until("the error", || pool.active()[0].status().last_error.contains("series")).await;
+    until("down", || lab.newest("up") == "0").await;
+    assert!(lab.store.stats().series <= 20);
+    site.say(page("a 3\n"));
+    until("well again", || lab.newest("a") == "3" && lab.newest("up") == "1").await;
 }
 
 #[tokio::test]

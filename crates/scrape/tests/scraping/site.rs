@@ -25,6 +25,8 @@ pub(crate) enum Answer {
     Page(u16, String, Vec<u8>),
     /// The same line again and again, without an end.
     Endless(&'static str),
+    /// A head, and then a byte now and then.
+    Trickle,
     /// Nothing, for long.
     Silence,
     /// A head that promises more than comes.
@@ -124,6 +126,14 @@ async fn reply(stream: &mut tokio::net::TcpStream, answer: Answer) -> std::io::R
                 stream.write_all(lines.as_bytes()).await?;
             }
         }
+        Answer::Trickle => {
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n";
+            stream.write_all(head.as_bytes()).await?;
+            loop {
+                stream.write_all(b"a").await?;
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
         Answer::Silence => {
             tokio::time::sleep(Duration::from_mins(1)).await;
             Ok(())
@@ -145,8 +155,13 @@ pub(crate) struct Lab {
 
 impl Lab {
     pub(crate) fn new() -> Self {
+        Self::with_series(usize::MAX)
+    }
+
+    /// With a store that takes so many series.
+    pub(crate) fn with_series(max_series: usize) -> Self {
         let dir = TempDir::new().unwrap();
-        let config = Config::new(dir.path().join("wal"), dir.path().join("blocks"));
+        let config = Config { max_series, ..Config::new(dir.path().join("wal"), dir.path().join("blocks")) };
         let store = Arc::new(Tsdb::open(config, Arc::new(SystemClock)).unwrap());
         let registry = Registry::new();
         let environment = Environment {
