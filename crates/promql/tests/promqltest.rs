@@ -3,6 +3,8 @@
 
 #[path = "promqltest/compare.rs"]
 mod compare;
+#[path = "promqltest/eval.rs"]
+mod eval;
 #[path = "promqltest/run.rs"]
 mod run;
 #[path = "promqltest/script.rs"]

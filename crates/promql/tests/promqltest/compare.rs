@@ -7,57 +7,66 @@ use promql::engine::{SeriesPoints, Steps, Value};
 use promql::series_text::Point;
 use promql::storage::PointValue;
 
-use crate::script::{Answer, Eval};
+use crate::eval::{Answer, Eval, Series};
 
 /// How much floats may differ, relative to their sum.
 const TOLERANCE: f64 = 0.000_001;
 
 /// Compares the whole answer.
 pub(crate) fn value(eval: &Eval, value: &Value) -> Result<(), String> {
-    match (value, &eval.answer) {
-        (Value::Scalar(_, found), Answer::Scalar(expected)) => scalar(*expected, *found),
-        (Value::String(_, found), Answer::Text(expected)) if found == expected => Ok(()),
-        (Value::Vector(_, samples), Answer::Series(expected)) => vector(expected, samples, eval.is_ordered),
-        (Value::Matrix(series), Answer::Series(expected)) => {
+    match value {
+        Value::Scalar(_, found) => scalar(&eval.answer, *found),
+        Value::String(_, found) if *found == eval.answer.text => Ok(()),
+        Value::String(_, found) => Err(format!("expected {:?}, found {found:?}", eval.answer.text)),
+        Value::Vector(_, samples) => vector(&eval.answer, samples, eval.is_ordered),
+        Value::Matrix(_) if eval.is_ordered => Err("a matrix has no order of its own".to_owned()),
+        Value::Matrix(series) => {
+            no_scalar(&eval.answer)?;
             sorted(series)?;
-            matrix(expected, series, eval.matrix_steps.unwrap_or(eval.steps))
+            matrix(&eval.answer.series, series, eval.steps)
         }
-        // A scalar over a range is a series without labels.
-        (Value::Matrix(_), Answer::Scalar(_)) => Err(format!("expected a scalar, found {value:?}")),
-        _ => Err(format!("another type was expected, found {value:?}")),
     }
 }
 
 /// Compares a scalar.
-pub(crate) fn scalar(expected: f64, found: f64) -> Result<(), String> {
-    if nearly(expected, found) { Ok(()) } else { Err(format!("expected scalar {expected}, found {found}")) }
+pub(crate) fn scalar(answer: &Answer, found: f64) -> Result<(), String> {
+    match answer.scalar {
+        Some(expected) if nearly(expected, found) => Ok(()),
+        Some(expected) => Err(format!("expected scalar {expected}, found {found}")),
+        None => Err(format!("expected no scalar, found {found}")),
+    }
+}
+
+fn no_scalar(answer: &Answer) -> Result<(), String> {
+    answer.scalar.map_or(Ok(()), |number| Err(format!("expected the scalar {number}, found series")))
 }
 
 /// Compares the samples of one time.
 pub(crate) fn vector(
-    expected: &[(Labels, Vec<Point>)],
+    answer: &Answer,
     found: &[(Labels, PointValue)],
     is_ordered: bool,
 ) -> Result<(), String> {
+    no_scalar(answer)?;
     for (at, (labels, value)) in found.iter().enumerate() {
-        let Some(position) = expected.iter().position(|(known, _)| known == labels) else {
+        let Some(expected) = answer.series.iter().find(|expected| expected.labels == *labels) else {
             return Err(format!("unexpected {labels} {}", print(value)));
         };
-        if is_ordered && position != at {
-            return Err(format!("{labels} is at {at}, not at {position}"));
+        if is_ordered && expected.place != at + 1 {
+            return Err(format!("{labels} is at {}, not at {}", at + 1, expected.place));
         }
-        let point = &expected[position].1[0];
+        // Where nothing stands, zero is meant.
+        let point = match expected.points.first() {
+            None => return Err(format!("{labels} has no value to be compared")),
+            Some(Point::None) => &Point::Float(0.0),
+            Some(point) => point,
+        };
         if !same(point, value) {
             return Err(format!("expected {labels} {}, found {}", print_point(point), print(value)));
         }
     }
-    for (at, (labels, _)) in found.iter().enumerate() {
-        if found[..at].iter().any(|(other, _)| other == labels) {
-            return Err(format!("{labels} is there twice"));
-        }
-    }
-    match expected.iter().find(|(labels, _)| found.iter().all(|(known, _)| known != labels)) {
-        Some((labels, points)) => Err(format!("missing {labels} {}", print_point(&points[0]))),
+    match answer.series.iter().find(|expected| found.iter().all(|(known, _)| *known != expected.labels)) {
+        Some(missing) => Err(format!("missing {}", missing.labels)),
         None => Ok(()),
     }
 }
@@ -68,15 +77,15 @@ pub(crate) fn sorted(series: &[SeriesPoints]) -> Result<(), String> {
     if is_sorted { Ok(()) } else { Err("the series are not sorted".to_owned()) }
 }
 
-fn matrix(expected: &[(Labels, Vec<Point>)], found: &[SeriesPoints], steps: Steps) -> Result<(), String> {
+fn matrix(expected: &[Series], found: &[SeriesPoints], steps: Steps) -> Result<(), String> {
     for series in found {
         let labels = &series.labels;
-        let Some((_, points)) = expected.iter().find(|(known, _)| known == labels) else {
+        let Some(known) = expected.iter().find(|known| known.labels == *labels) else {
             return Err(format!("unexpected {labels} {}", print_series(series)));
         };
         let mut floats = series.floats.iter();
         let mut histograms = series.histograms.iter();
-        for (step, point) in points.iter().enumerate() {
+        for (step, point) in known.points.iter().enumerate() {
             let time_ms = steps.start_ms + steps.step_ms * step as i64;
             if time_ms > steps.end_ms {
                 return Err("more points are expected than there are steps".to_owned());
@@ -100,8 +109,8 @@ fn matrix(expected: &[(Labels, Vec<Point>)], found: &[SeriesPoints], steps: Step
             return Err(format!("{labels} has more points than expected: {}", print_series(series)));
         }
     }
-    match expected.iter().find(|(labels, _)| found.iter().all(|series| series.labels != *labels)) {
-        Some((labels, _)) => Err(format!("missing {labels}")),
+    match expected.iter().find(|known| found.iter().all(|series| series.labels != known.labels)) {
+        Some(missing) => Err(format!("missing {}", missing.labels)),
         None => Ok(()),
     }
 }

@@ -33,22 +33,19 @@ impl Store {
                     collect(&mut classic, &labels, time_ms, *value);
                 }
                 let start_ms = start_offset_ms.map_or(0, |offset_ms| time_ms + offset_ms);
-                self.append(&labels, Point { time_ms, start_ms, value })?;
+                let point = Point { time_ms, start_ms, value };
+                self.0.append(&labels, point).map_err(|error| error.to_string())?;
             }
         }
         for ((labels, time_ms), classic) in classic {
             let value = PointValue::Histogram(Arc::new(classic.into_histogram()?));
-            self.append(&labels, Point { time_ms, start_ms: 0, value })?;
+            match self.0.append(&labels, Point { time_ms, start_ms: 0, value }) {
+                // What was loaded by its own name stays.
+                Ok(()) | Err(Refused::Duplicate) => {}
+                Err(error) => return Err(error.to_string()),
+            }
         }
         Ok(())
-    }
-
-    /// Adds a sample; of two at one time the first stays.
-    fn append(&mut self, labels: &Labels, point: Point) -> Result<(), String> {
-        match self.0.append(labels, point) {
-            Ok(()) | Err(Refused::Duplicate) => Ok(()),
-            Err(error) => Err(error.to_string()),
-        }
     }
 }
 
