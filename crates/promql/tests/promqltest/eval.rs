@@ -20,9 +20,8 @@ pub(crate) struct Eval {
     /// Whether the answer is one that only an instant query has.
     pub(crate) is_instant_only: bool,
     pub(crate) is_ordered: bool,
-    pub(crate) must_fail: bool,
-    /// What the error has to be, all of them.
-    pub(crate) errors: Vec<Expected>,
+    /// What the error has to be, if there has to be one: all of these.
+    pub(crate) errors: Option<Vec<Expected>>,
     pub(crate) warns: Notes,
     pub(crate) infos: Notes,
     pub(crate) answer: Answer,
@@ -83,7 +82,7 @@ impl Expected {
 pub(crate) fn parse(line: usize, head: &str, body: &[&str]) -> Result<(Eval, usize), String> {
     let mut eval = head_of(line, head)?;
     promql::parse(&eval.query).map_err(|error| error.to_string())?;
-    let is_old_fail = eval.must_fail;
+    let is_old_fail = eval.errors.is_some();
     let mut reader = Reader { eval: &mut eval, is_old_fail, has_error: false, place: 0, is_matrix: false };
     for (at, line) in body.iter().enumerate() {
         reader.place += 1;
@@ -120,8 +119,7 @@ fn head_of(line: usize, head: &str) -> Result<Eval, String> {
         is_range,
         is_instant_only: false,
         is_ordered: kind == "ordered",
-        must_fail: kind == "fail",
-        errors: Vec::new(),
+        errors: (kind == "fail").then(Vec::new),
         warns: notes("warn"),
         infos: notes("info"),
         answer: Answer::default(),
@@ -158,12 +156,12 @@ impl Reader<'_> {
     fn line(&mut self, line: &str) -> Result<Goes, String> {
         if let Some(text) = line.strip_prefix("expected_fail_message").filter(|_| self.is_old_fail) {
             if !text.trim().is_empty() {
-                self.eval.errors.push(Expected::Text(text.trim().to_owned()));
+                self.eval.errors.get_or_insert_default().push(Expected::Text(text.trim().to_owned()));
             }
             return Ok(Goes::No);
         }
         if let Some(text) = line.strip_prefix("expected_fail_regexp").filter(|_| self.is_old_fail) {
-            self.eval.errors.push(Expected::Pattern(compile(text.trim())?));
+            self.eval.errors.get_or_insert_default().push(Expected::Pattern(compile(text.trim())?));
             return Ok(Goes::No);
         }
         if line.starts_with("expect range vector") {
@@ -214,8 +212,8 @@ impl Reader<'_> {
                 return Err("multiple expect fail lines are not allowed".to_owned());
             }
             "fail" => {
-                (eval.must_fail, self.has_error) = (true, true);
-                eval.errors.push(expected);
+                self.has_error = true;
+                eval.errors.get_or_insert_default().push(expected);
             }
             "warn" => eval.warns.expected.push(expected),
             "info" => eval.infos.expected.push(expected),
