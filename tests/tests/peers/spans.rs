@@ -1,7 +1,7 @@
 //! Metrics made of spans: the same spans to the Collector, with a real Prometheus behind it, and to the embedded engine.
 //! Nothing but addresses is changed, so this takes a minute.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use libtest_mimic::{Failed, Trial};
@@ -12,10 +12,11 @@ use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use prost::Message;
 use tests::mirante::Stack;
+use tests::peers::running::Peer;
 use tests::peers::{ask, pinned, trial};
 use tests::sender::{Connection, Outcome, Protocol, Signal};
 
-use crate::pipeline::{NEEDS, Ports, collector, local};
+use crate::pipeline::{NEEDS, Ports, collector, local, program};
 use crate::prometheus::{Prometheus, exemplars_of};
 use crate::stores;
 
@@ -35,54 +36,135 @@ const PROMOTED: &str = "promote_resource_attributes:
 const WITHIN: Duration = Duration::from_secs(120);
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![trial(
-        "spans: the embedded engine makes the Collector's metrics of them",
-        NEEDS,
-        pinned,
-        same_metrics,
-    )]
+    vec![
+        trial(
+            "spans: the embedded engine makes the Collector's metrics of them",
+            NEEDS,
+            pinned,
+            same_metrics,
+        ),
+        trial(
+            "spans: the embedded engine makes the Collector's metrics of telemetrygen's",
+            &["otelcol", "prometheus", "telemetrygen"],
+            pinned,
+            same_of_telemetrygen,
+        ),
+    ]
 }
 
 fn same_metrics() -> Result<(), Failed> {
-    let dir = tempfile::tempdir()?;
-    let ports = Ports::free();
-    let start = Duration::from_secs(30);
-    // What the Collector hands on goes nowhere near the engine that is looked at.
-    let sink = Stack::up(&dir.path().join("sink"), &["--no-demo"]);
-    let ours = Stack::up(&dir.path().join("ours"), &["--no-demo"]);
-    let mut prometheus = Prometheus::start_with(dir.path(), &ports, |file| {
-        file.value("keep_identifying_resource_attributes", "false")
-            .replace(PROMOTED, "promote_resource_attributes: []\n")
-    })?;
-    prometheus.process.ready(&format!("{}/-/ready", prometheus.url), start)?;
-    let [tempo, jaeger, loki] = stores::embedded(&sink)?;
-    let mut collector = collector(dir.path(), &ports, [&tempo, &jaeger, &loki], None)?;
-    collector.ready(&local(ports.collector_health), start)?;
-
+    let pair = Pair::start()?;
     let requests = requests()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    for address in [format!("127.0.0.1:{}", ports.otlp_grpc), ours.address("otlp-grpc")] {
+    for address in pair.receivers() {
         runtime.block_on(send(&address, &requests))?;
     }
-    let (theirs, ours) = (prometheus.url, ours.url("prometheus"));
-    let waiting = || {
-        let (left, right) = (series(&theirs), series(&ours));
-        let has_all = left.iter().any(|(series, _)| series.contains("virtual_node"))
-            && left.iter().any(|(series, value)| series.contains("calls_total") && *value > 0.0);
-        (has_all && difference(&left, &right).is_empty()).then_some(left.len())
-    };
-    let otherwise = || difference(&series(&theirs), &series(&ours)).join("\n") + &collector.last_words();
-    let count = ask::until("the same series with the same values", WITHIN, waiting, otherwise)?;
+    let has_virtual = |series: &str| series.contains("virtual_node");
+    let count = pair.same_series(|series| series.keys().any(|series| has_virtual(series)))?;
     if count < 200 {
         return Err(format!("there are only {count} series").into());
     }
     for metric in ["traces_span_metrics_duration_seconds_bucket", "traces_span_metrics_calls_total"] {
-        let (left, right) = (exemplars(&theirs, metric), exemplars(&ours, metric));
+        let [left, right] = pair.servers().map(|url| exemplars(&url, metric));
         if left.is_empty() || left != right {
             return Err(format!("exemplars of {metric}\ntheirs {left:#?}\nours {right:#?}").into());
         }
     }
     Ok(())
+}
+
+/// Its ids are random, so that the exemplars are those of other spans, and how many are kept of one moment and one value
+/// as well: Prometheus goes by a hash.
+fn same_of_telemetrygen() -> Result<(), Failed> {
+    let pair = Pair::start()?;
+    for address in pair.receivers() {
+        let arguments = [
+            "traces",
+            "--otlp-insecure",
+            "--otlp-endpoint",
+            &address,
+            "--traces=50",
+            "--rate=0",
+            "--child-spans=3",
+            "--span-duration=7ms",
+            "--status-code=Error",
+            "--service=generated",
+            "--otlp-attributes=service.namespace=\"tests\"",
+            "--telemetry-attributes=http.route=\"/generated\"",
+        ];
+        let mut generator = Peer::start(&program("telemetrygen")?, &arguments, pair.dir.path())?;
+        let (code, said) = generator.ended(Duration::from_secs(60))?;
+        if code != 0 {
+            return Err(said.into());
+        }
+    }
+    pair.same_series(|series| {
+        let calls = series.iter().filter(|(series, _)| series.contains("calls_total"));
+        // Each trace has a span and its three children.
+        calls.map(|(_, value)| value).sum::<f64>() >= 200.0
+    })?;
+    let [left, right] = pair.servers().map(|url| with_exemplars(&url));
+    if left.is_empty() || left != right {
+        return Err(format!("exemplars of\ntheirs {left:#?}\nours {right:#?}").into());
+    }
+    Ok(())
+}
+
+/// The Collector with a real Prometheus behind it, and the embedded engine.
+struct Pair {
+    collector: Peer,
+    prometheus: Prometheus,
+    ours: Stack,
+    ports: Ports,
+    /// What the Collector hands on goes nowhere near the engine that is looked at.
+    _sink: Stack,
+    dir: tempfile::TempDir,
+}
+
+impl Pair {
+    fn start() -> Result<Self, Failed> {
+        let dir = tempfile::tempdir()?;
+        let ports = Ports::free();
+        let start = Duration::from_secs(30);
+        let sink = Stack::up(&dir.path().join("sink"), &["--no-demo"]);
+        let ours = Stack::up(&dir.path().join("ours"), &["--no-demo"]);
+        let mut prometheus = Prometheus::start_with(dir.path(), &ports, |file| {
+            file.value("keep_identifying_resource_attributes", "false")
+                .replace(PROMOTED, "promote_resource_attributes: []\n")
+        })?;
+        prometheus.process.ready(&format!("{}/-/ready", prometheus.url), start)?;
+        let [tempo, jaeger, loki] = stores::embedded(&sink)?;
+        let mut collector = collector(dir.path(), &ports, [&tempo, &jaeger, &loki], None)?;
+        collector.ready(&local(ports.collector_health), start)?;
+        Ok(Self { collector, prometheus, ours, ports, _sink: sink, dir })
+    }
+
+    /// Where both take OTLP over gRPC.
+    fn receivers(&self) -> [String; 2] {
+        [format!("127.0.0.1:{}", self.ports.otlp_grpc), self.ours.address("otlp-grpc")]
+    }
+
+    /// Where both are asked: theirs, ours.
+    fn servers(&self) -> [String; 2] {
+        [self.prometheus.url.clone(), self.ours.url("prometheus")]
+    }
+
+    /// Waits until both have the same series, and all of them; how many there are.
+    fn same_series(&self, is_all: impl Fn(&BTreeMap<String, f64>) -> bool) -> Result<usize, Failed> {
+        let both = || self.servers().map(|url| series(&url));
+        let waiting = || {
+            let [left, right] = both();
+            let has_counts =
+                left.iter().any(|(series, value)| series.contains("calls_total") && *value > 0.0);
+            let is_same = has_counts && is_all(&left) && difference(&left, &right).is_empty();
+            is_same.then_some(left.len())
+        };
+        let otherwise = || {
+            let [left, right] = both();
+            difference(&left, &right).join("\n") + &self.collector.last_words()
+        };
+        ask::until("the same series with the same values", WITHIN, waiting, otherwise)
+    }
 }
 
 async fn send(address: &str, requests: &[Vec<u8>]) -> Result<(), Failed> {
@@ -133,6 +215,16 @@ fn exemplars(url: &str, metric: &str) -> Vec<String> {
         found.iter().map(|exemplar| format!("{} {}", exemplar["labels"], exemplar["value"])).collect();
     found.sort();
     found
+}
+
+/// The series that have exemplars.
+fn with_exemplars(url: &str) -> BTreeSet<String> {
+    let query = "query=traces_span_metrics_duration_seconds_bucket&start=0&end=4000000000";
+    let answer = ask::json(&format!("{url}/api/v1/query_exemplars?{query}"));
+    let series = answer["data"].as_array().cloned().unwrap_or_default();
+    let label = |series: &serde_json::Value, name: &str| series["seriesLabels"][name].to_string();
+    let of = |series| ["span_name", "span_kind", "le"].map(|name| label(series, name)).join(" ");
+    series.iter().map(of).collect()
 }
 
 /// The corpora's traces, and one with what they lack.
