@@ -41,9 +41,9 @@ pub(crate) enum Command {
     /// Send a request through the demo services and find it in every signal
     ///
     /// One request goes to users, on to albums and to the databases. Then its trace has to be in Tempo and in Jaeger, its log
-    /// lines in Loki, and its count in Prometheus. With `--target compose` Grafana's data sources and dashboards, rules,
-    /// scraping, objectives, alerting, exemplars and profiles are looked at as well. Only the components' own APIs are asked.
-    /// Exit code 1 if something is not found in time.
+    /// lines in Loki, and its count in Prometheus; scraping, rules and the way from an exemplar to its trace are looked at as
+    /// well. With `--target compose` so are Grafana's data sources and dashboards, objectives, alerting and profiles. Only the
+    /// components' own APIs are asked. Exit code 1 if something is not found in time.
     Verify(Verify),
     /// Check rule files, and run their unit tests
     ///

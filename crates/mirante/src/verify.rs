@@ -76,9 +76,12 @@ async fn follow(places: &Places, wanted: Wanted, timeout: Duration) -> anyhow::R
     let sent = request::send(&client, &places.users, deadline, Instant::now() + patience).await?;
     let look = Look::new(&client, places, &sent, deadline);
     let checks = async {
-        let ((tempo, jaeger, loki, prometheus), more) =
-            tokio::join!(signals(&look, counted_before), compose(&look, wanted));
-        let mut checks = vec![tempo, jaeger, loki, prometheus];
+        let ((tempo, jaeger, loki, prometheus), (exemplars, targets, rules), more) = tokio::join!(
+            signals(&look, counted_before),
+            of_itself(&look, wanted.target),
+            compose(&look, wanted)
+        );
+        let mut checks = vec![tempo, jaeger, loki, prometheus, exemplars, targets, rules];
         checks.extend(more);
         checks
     };
@@ -97,13 +100,15 @@ async fn signals(look: &Look<'_>, counted_before: anyhow::Result<f64>) -> (Check
     )
 }
 
+/// What Prometheus does by itself, which both targets have.
+async fn of_itself(look: &Look<'_>, target: Target) -> (Check, Check, Check) {
+    tokio::join!(metrics::exemplars(look), rules::targets(look, target), rules::rules(look, target))
+}
+
 /// What only the real components have. For another target each is named as no part of it.
 async fn compose(look: &Look<'_>, wanted: Wanted) -> Vec<Check> {
     if wanted.target == Target::Embedded {
         let mut places = vec![
-            metrics::EXEMPLARS,
-            rules::TARGETS,
-            rules::RULES,
             slo::PYRRA,
             alert::ALERTMANAGER,
             alert::KARMA,
@@ -119,10 +124,7 @@ async fn compose(look: &Look<'_>, wanted: Wanted) -> Vec<Check> {
         return places.into_iter().map(Check::no_part).collect();
     }
     let raised = async { if wanted.alert { Some(alert::raised(look).await) } else { None } };
-    let (exemplars, targets, rules, pyrra, alertmanager, karma, webhooks, pyroscope, grafana, raised) = tokio::join!(
-        metrics::exemplars(look),
-        rules::targets(look),
-        rules::rules(look),
+    let (pyrra, alertmanager, karma, webhooks, pyroscope, grafana, raised) = tokio::join!(
         slo::pyrra(look),
         alert::alertmanager(look),
         alert::karma(look),
@@ -131,7 +133,7 @@ async fn compose(look: &Look<'_>, wanted: Wanted) -> Vec<Check> {
         grafana::all(look),
         raised,
     );
-    let mut checks = vec![exemplars, targets, rules, pyrra, alertmanager, karma, webhooks, pyroscope];
+    let mut checks = vec![pyrra, alertmanager, karma, webhooks, pyroscope];
     checks.extend(grafana);
     checks.extend(raised);
     checks

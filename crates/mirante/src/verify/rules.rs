@@ -5,17 +5,18 @@ use serde_json::Value;
 
 use super::look::Look;
 use super::report::{Check, Place};
+use crate::cli::Target;
 use crate::client::get_json;
 
 pub(super) const TARGETS: Place = Place {
     name: "targets",
     asked: "each scrape target",
-    hint: "which part is down? docker compose ps; http://localhost:9090/targets",
+    hint: "which part is down? http://localhost:9090/api/v1/targets, and docker compose ps",
 };
 pub(super) const RULES: Place = Place {
     name: "rules",
     asked: "rule groups",
-    hint: "are infra/prometheus/rules and Pyrra's volume mounted? docker compose logs prometheus pyrra-filesystem",
+    hint: "are the rule files where prometheus.yml says? docker compose logs prometheus pyrra-filesystem",
 };
 
 /// Where Prometheus finds the rules that Pyrra makes of slo/.
@@ -23,17 +24,32 @@ const OF_PYRRA: &str = "/rules/pyrra/";
 /// Jobs without which there is no demo.
 const JOBS: [&str; 2] = ["users", "albums"];
 
-pub(super) async fn targets(look: &Look<'_>) -> Check {
+pub(super) async fn targets(look: &Look<'_>, target: Target) -> Check {
+    if target == Target::Embedded && !is_configured(look, "scrape_configs").await {
+        return Check::no_part(TARGETS);
+    }
     let url = format!("{}/api/v1/targets", look.places.prometheus);
     let found = look
         .until_found(TARGETS, async || all_up(&get_json(look.client, &url, &[("state", "active")]).await?));
     Check::new(TARGETS, found.await)
 }
 
-pub(super) async fn rules(look: &Look<'_>) -> Check {
+pub(super) async fn rules(look: &Look<'_>, target: Target) -> Check {
+    if target == Target::Embedded && !is_configured(look, "rule_files").await {
+        return Check::no_part(RULES);
+    }
     let url = format!("{}/api/v1/rules", look.places.prometheus);
-    let found = look.until_found(RULES, async || loaded(&get_json(look.client, &url, &[]).await?));
+    let found = look.until_found(RULES, async || loaded(&get_json(look.client, &url, &[]).await?, target));
     Check::new(RULES, found.await)
+}
+
+/// Whether the configuration has a section. The embedded engine also runs without a file.
+async fn is_configured(look: &Look<'_>, section: &str) -> bool {
+    let url = format!("{}/api/v1/status/config", look.places.prometheus);
+    // What does not answer is looked for as if it were configured, and its absence told there.
+    let Ok(answer) = get_json(look.client, &url, &[]).await else { return true };
+    let yaml = answer["data"]["yaml"].as_str().unwrap_or_default();
+    yaml.lines().any(|line| line.strip_prefix(section).is_some_and(|rest| rest.starts_with(':')))
 }
 
 fn all_up(answer: &Value) -> anyhow::Result<String> {
@@ -55,18 +71,23 @@ fn all_up(answer: &Value) -> anyhow::Result<String> {
     Ok(format!("{} are up", targets.len()))
 }
 
-fn loaded(answer: &Value) -> anyhow::Result<String> {
+fn loaded(answer: &Value, target: Target) -> anyhow::Result<String> {
     let groups = answer["data"]["groups"].as_array().context("the answer is not shaped like Prometheus's")?;
     let is_pyrras = |group: &&Value| group["file"].as_str().is_some_and(|file| file.contains(OF_PYRRA));
     let of_pyrra = groups.iter().filter(is_pyrras).count();
     ensure!(groups.len() > of_pyrra, "none of infra/prometheus/rules");
-    ensure!(of_pyrra > 0, "none of Pyrra's");
+    // The embedded engine has no Pyrra.
+    ensure!(of_pyrra > 0 || target == Target::Embedded, "none of Pyrra's");
     let rules = || groups.iter().filter_map(|group| group["rules"].as_array()).flatten();
     if let Some(rule) = rules().find(|rule| rule["health"] == "err") {
         let text = |key: &str| rule[key].as_str().unwrap_or_default();
         bail!("{} fails: {}", text("name"), text("lastError"));
     }
-    Ok(format!("{} rules in {} groups, {of_pyrra} of them Pyrra's", rules().count(), groups.len()))
+    let of_pyrra = match target {
+        Target::Compose => format!(", {of_pyrra} of them Pyrra's"),
+        Target::Embedded => String::new(),
+    };
+    Ok(format!("{} rules in {} groups{of_pyrra}", rules().count(), groups.len()))
 }
 
 #[cfg(test)]
@@ -104,6 +125,11 @@ mod tests {
         let answer = |groups: &[Value]| json!({"status": "success", "data": {"groups": groups}});
         let ours = group("/etc/prometheus/rules/services.yml", "unknown");
         let pyrras = group("/rules/pyrra/users-availability.yaml", "ok");
+        assert_eq!(
+            loaded(&answer(std::slice::from_ref(&ours)), Target::Embedded).unwrap(),
+            "2 rules in 1 groups"
+        );
+        let loaded = |answer: &Value| loaded(answer, Target::Compose);
         assert_eq!(
             loaded(&answer(&[ours.clone(), pyrras.clone()])).unwrap(),
             "4 rules in 2 groups, 1 of them Pyrra's"

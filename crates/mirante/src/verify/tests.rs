@@ -94,6 +94,16 @@ async fn exemplars(State(known): Shared) -> Json<Value> {
     Json(json!({"status": "success", "data": [{"seriesLabels": {}, "exemplars": [exemplar]}]}))
 }
 
+async fn configuration(State(known): Shared) -> Json<Value> {
+    let is_empty = known.lock().unwrap().broken.contains(&"configuration");
+    let yaml = if is_empty {
+        "global: {}\n"
+    } else {
+        "scrape_configs:\n- job_name: users\nrule_files:\n- rules/*.yml\n"
+    };
+    Json(json!({"status": "success", "data": {"yaml": yaml}}))
+}
+
 async fn source(State(known): Shared, Path(uid): Path<String>) -> (StatusCode, Json<Value>) {
     if known.lock().unwrap().broken.contains(&uid.as_str()) {
         let refused = json!({"status": "ERROR", "message": "dial tcp: connection refused"});
@@ -138,6 +148,7 @@ async fn stack(broken: &[&'static str]) -> (Places, Arc<Mutex<Known>>) {
         .route("/loki/api/v1/query_range", always(lines))
         .route("/api/v1/query", get(prometheus))
         .route("/api/v1/query_exemplars", get(exemplars))
+        .route("/api/v1/status/config", get(configuration))
         .route("/api/v1/targets", always(targets))
         .route("/api/v1/rules", always(groups))
         .route("/api/health", always(json!({"database": "ok", "version": "13.2.2"})))
@@ -227,9 +238,15 @@ async fn another_target_lacks_what_is_no_part_of_it() {
     let (places, _known) = stack(&[]).await;
     let report = follow(&places, Wanted { target: Target::Embedded, alert: true }, SOON).await.unwrap();
     assert!(report.ok());
-    let outcomes = outcomes(&report);
-    assert_eq!(outcomes.iter().filter(|(_, ok)| *ok == Some(true)).count(), 4);
-    assert_eq!(outcomes.iter().filter(|(_, ok)| ok.is_none()).count(), 12);
+    let found = outcomes(&report);
+    assert_eq!(found.iter().filter(|(_, ok)| *ok == Some(true)).count(), 7);
+    assert_eq!(found.iter().filter(|(_, ok)| ok.is_none()).count(), 9);
+
+    let (places, _known) = stack(&["configuration"]).await;
+    let report = follow(&places, Wanted { target: Target::Embedded, alert: false }, SOON).await.unwrap();
+    let not_configured = outcomes(&report);
+    let of = |name: &str| not_configured.iter().find(|(it, _)| it == name).unwrap().1;
+    assert_eq!((of("targets"), of("rules"), of("exemplars")), (None, None, Some(true)));
 }
 
 #[tokio::test]
