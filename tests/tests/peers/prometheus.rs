@@ -35,17 +35,8 @@ pub(crate) struct Prometheus {
 impl Prometheus {
     /// With our file and our rules, in a folder of its own below `dir`. `dir/pyrra` is where it looks for Pyrra's rules.
     pub(crate) fn start(dir: &Path, ports: &Ports) -> Result<Self, Failed> {
-        Self::start_with(dir, ports, |file| file)
-    }
-
-    /// The same with a change of `prometheus.yml`.
-    pub(crate) fn start_with(
-        dir: &Path,
-        ports: &Ports,
-        change: impl FnOnce(Ours) -> Ours,
-    ) -> Result<Self, Failed> {
         let etc = dir.join("prometheus");
-        write_files(&etc, dir, ports, change)?;
+        write_files(&etc, dir, ports)?;
         let data = dir.join("prometheus-data");
         let listen = format!("--web.listen-address=127.0.0.1:{}", ports.prometheus);
         let mut arguments: Vec<String> = compose::command("docker-compose.yaml", "prometheus")?
@@ -65,12 +56,7 @@ impl Prometheus {
 
 /// `prometheus.yml` and `rules/`. Everything is scraped and evaluated each second, and an alert waits for two seconds where
 /// ours wait for minutes.
-fn write_files(
-    etc: &Path,
-    dir: &Path,
-    ports: &Ports,
-    change: impl FnOnce(Ours) -> Ours,
-) -> Result<(), Failed> {
+fn write_files(etc: &Path, dir: &Path, ports: &Ports) -> Result<(), Failed> {
     let mut file = Ours::read("infra/prometheus/prometheus.yml")?
         .value("scrape_interval", "1s")
         .value("scrape_timeout", "1s")
@@ -84,7 +70,7 @@ fn write_files(
     for address in ABSENT {
         file = file.address(address, NOBODY);
     }
-    change(file).write(&etc.join("prometheus.yml"))?;
+    file.write(&etc.join("prometheus.yml"))?;
     for name in rule_files()? {
         let mut rules = Ours::read(&format!("infra/prometheus/rules/{name}"))?;
         for wait in ["for", "keep_firing_for"] {

@@ -12,6 +12,7 @@ use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use prost::Message;
 use tests::mirante::Stack;
+use tests::peers::ours::root;
 use tests::peers::running::Peer;
 use tests::peers::{ask, pinned, trial};
 use tests::sender::{Connection, Outcome, Protocol, Signal};
@@ -24,13 +25,9 @@ use crate::stores;
 const SERIES: &str =
     "{__name__=~\"traces_span_metrics_.+|traces_service_graph_.+|target_info\", job!=\"otel-collector\"}";
 
-/// Attributes of a resource that our file makes labels of every series. The engine is started without the file here.
-const PROMOTED: &str = "promote_resource_attributes:
-    - service.name
-    - service.namespace
-    - service.version
-    - deployment.environment.name
-";
+/// Labels of `target_info` that only say whose it is.
+const NAMES: [&str; 6] =
+    ["__name__", "job", "instance", "service_name", "service_namespace", "service_instance_id"];
 
 /// Two flushes of the counters, which begin with zero, after what waits for its other half has waited for long enough.
 const WITHIN: Duration = Duration::from_secs(120);
@@ -127,11 +124,10 @@ impl Pair {
         let ports = Ports::free();
         let start = Duration::from_secs(30);
         let sink = Stack::up(&dir.path().join("sink"), &["--no-demo"]);
-        let ours = Stack::up(&dir.path().join("ours"), &["--no-demo"]);
-        let mut prometheus = Prometheus::start_with(dir.path(), &ports, |file| {
-            file.value("keep_identifying_resource_attributes", "false")
-                .replace(PROMOTED, "promote_resource_attributes: []\n")
-        })?;
+        let file = root().join("infra/prometheus/prometheus.yml");
+        let arguments = ["--no-demo", "--prometheus-config", &file.to_string_lossy()];
+        let ours = Stack::up(&dir.path().join("ours"), &arguments);
+        let mut prometheus = Prometheus::start(dir.path(), &ports)?;
         prometheus.process.ready(&format!("{}/-/ready", prometheus.url), start)?;
         let [tempo, jaeger, loki] = stores::embedded(&sink)?;
         let mut collector = collector(dir.path(), &ports, [&tempo, &jaeger, &loki], None)?;
@@ -186,7 +182,7 @@ fn series(url: &str) -> BTreeMap<String, f64> {
             // The Collector adds the host that it runs on; the embedded engine keeps what the sender said.
             let has_host = series.labels.remove("host_name").is_some();
             series.labels.remove("os_type");
-            let is_name = |name: &String| ["__name__", "job", "instance"].contains(&name.as_str());
+            let is_name = |name: &String| NAMES.contains(&name.as_str());
             // Where nothing else is known of a service, there is no `target_info`.
             let is_empty = has_host && series.labels.keys().all(is_name);
             (!is_empty).then(|| (format!("{:?}", series.labels), series.value))
