@@ -17,6 +17,7 @@ mod config;
 pub mod discovery;
 mod error;
 mod global;
+pub mod go_json;
 mod http_client;
 mod names;
 mod otlp_block;

@@ -56,7 +56,7 @@ pub(crate) fn check_label_bytes(node: &Node) -> Outcome<()> {
 /// Labels of targets: any text may be a value, and every UTF-8 name is one.
 pub(crate) fn label_set(node: &Node, context: &mut Context) -> Outcome<Vec<(String, String)>> {
     check_label_bytes(node)?;
-    let mut pairs = yaml::map(node, context, "map[model.LabelName]model.LabelValue", yaml::string)?;
+    let mut pairs = yaml::map(node, context, "model.LabelSet", yaml::string)?;
     if let Some((name, _)) = pairs.iter().find(|(name, _)| !ValidationScheme::Utf8.is_label_name(name)) {
         return Err(node.refuse(format!("{} is not a valid label name", Quoted(name))));
     }

@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 use yaml::{Context, Dialect, Fields, Limits, Node, Outcome, Output};
 
 use crate::error::{Error, Result};
+use crate::go_json;
 use crate::print::Block;
 use crate::read::label_set;
 
@@ -59,11 +60,12 @@ impl TargetGroup {
     /// # Errors
     /// Where it is no JSON, and what has the wrong type or no place.
     pub fn list_from_json(text: &[u8]) -> Result<Vec<Self>> {
-        let json: Json = serde_json::from_slice(text).map_err(|error| Error::Json(error.to_string()))?;
+        let json: Json =
+            serde_json::from_slice(text).map_err(|error| Error::Json(go_json::syntax_error(text, &error)))?;
         let groups = match &json {
             Json::Null => return Ok(Vec::new()),
             Json::Array(groups) => groups,
-            other => return Err(mismatch(other, "[]*targetgroup.Group")),
+            other => return Err(mismatch(other, "value of type []*targetgroup.Group")),
         };
         groups.iter().map(Self::from_json).collect()
     }
@@ -72,24 +74,31 @@ impl TargetGroup {
         let group = match json {
             Json::Null => return Err(Error::Json("nil target group item found".to_owned())),
             Json::Object(group) => group,
-            other => return Err(mismatch(other, "targetgroup.Group")),
+            other => return Err(mismatch(other, WRITTEN)),
         };
-        if let Some(unknown) = group.keys().find(|key| !matches!(key.as_str(), "targets" | "labels")) {
+        if let Some(unknown) =
+            group.keys().find(|key| !KEYS.iter().any(|known| known.eq_ignore_ascii_case(key)))
+        {
             return Err(Error::Json(format!("json: unknown field {}", Quoted(unknown))));
         }
+        let get = |name: &str| {
+            let found = group.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+            found.map(|(_, value)| value)
+        };
         let texts = |json: &Json, kind: &str| match json {
             Json::Null => Ok(String::new()),
             Json::String(text) => Ok(text.clone()),
             other => Err(mismatch(other, kind)),
         };
-        let targets = match group.get("targets") {
+        let targets = match get("targets") {
             None | Some(Json::Null) => Vec::new(),
-            Some(Json::Array(targets)) => {
-                targets.iter().map(|json| texts(json, "string")).collect::<Result<_>>()?
-            }
-            Some(other) => return Err(mismatch(other, "[]string")),
+            Some(Json::Array(targets)) => targets
+                .iter()
+                .map(|json| texts(json, "struct field .targets of type string"))
+                .collect::<Result<_>>()?,
+            Some(other) => return Err(mismatch(other, "struct field .targets of type []string")),
         };
-        let labels = match group.get("labels") {
+        let labels = match get("labels") {
             None | Some(Json::Null) => Vec::new(),
             Some(Json::Object(labels)) => labels
                 .iter()
@@ -97,25 +106,29 @@ impl TargetGroup {
                     if name.is_empty() {
                         return Err(Error::Json("\"\" is not a valid label name".to_owned()));
                     }
-                    texts(json, "model.LabelValue").map(|value| (name.clone(), value))
+                    texts(json, "struct field .labels of type model.LabelValue")
+                        .map(|value| (name.clone(), value))
                 })
                 .collect::<Result<_>>()?,
-            Some(other) => return Err(mismatch(other, "model.LabelSet")),
+            Some(other) => {
+                return Err(mismatch(
+                    other,
+                    "struct field .labels of type map[model.LabelName]model.LabelValue",
+                ));
+            }
         };
         Ok(Self { targets, labels })
     }
 }
 
+/// The keys of a group; JSON may write them in capitals too.
+const KEYS: [&str; 2] = ["targets", "labels"];
+
+/// What Go calls a group in JSON.
+const WRITTEN: &str = r#"value of type struct { Targets []string "json:\"targets\""; Labels model.LabelSet "json:\"labels\"" }"#;
+
 fn mismatch(json: &Json, wanted: &str) -> Error {
-    let kind = match json {
-        Json::Null => "null",
-        Json::Bool(_) => "bool",
-        Json::Number(_) => "number",
-        Json::String(_) => "string",
-        Json::Array(_) => "array",
-        Json::Object(_) => "object",
-    };
-    Error::Json(format!("json: cannot unmarshal {kind} into Go value of type {wanted}"))
+    Error::Json(format!("json: cannot unmarshal {} into Go {wanted}", go_json::kind(json)))
 }
 
 #[cfg(test)]
@@ -147,10 +160,23 @@ mod tests {
         assert!(yaml("a: b\n").contains("cannot unmarshal !!map into []*targetgroup.Group"));
         assert_eq!(yaml("- \n"), "nil target group item found");
         assert_eq!(json(r#"[{"target": []}]"#), "json: unknown field \"target\"");
-        assert!(
-            json(r#"[{"targets": [1]}]"#).contains("cannot unmarshal number into Go value of type string")
-        );
-        assert_eq!(json("[null]"), "nil target group item found");
-        assert!(json("[").contains("EOF"));
+        for (text, words) in [
+            (
+                r#"[{"targets": [1]}]"#,
+                "json: cannot unmarshal number into Go struct field .targets of type string",
+            ),
+            (
+                r#"[{"labels": {"x": 1}}]"#,
+                "json: cannot unmarshal number into Go struct field .labels of type model.LabelValue",
+            ),
+            ("{}", "json: cannot unmarshal object into Go value of type []*targetgroup.Group"),
+            ("[null]", "nil target group item found"),
+            ("[", "unexpected end of JSON input"),
+            ("[] x", "invalid character 'x' after top-level value"),
+        ] {
+            assert_eq!(json(text), words);
+        }
+        // Go takes keys in capitals too.
+        assert!(TargetGroup::list_from_json(br#"[{"Targets": ["a"]}]"#).is_ok());
     }
 }

@@ -7,10 +7,15 @@ mod dns;
 mod figures;
 mod files;
 mod http;
+#[cfg(test)]
+mod tests;
 
+use std::fmt::Display;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use model::Clock;
 use parking_lot::Mutex;
 use promconfig::{Discovery, TargetGroup};
 use tokio::sync::watch;
@@ -50,6 +55,10 @@ impl Group {
 pub struct Environment {
     /// What `User-Agent` says.
     pub user_agent: String,
+    /// The time that counters tell.
+    pub clock: Arc<dyn Clock>,
+    /// Name servers to ask in place of the system's.
+    pub name_servers: Option<Vec<SocketAddr>>,
     /// Counters.
     pub figures: Figures,
 }
@@ -76,6 +85,7 @@ impl Watch {
             slots: Arc::clone(&slots),
             tell: Arc::clone(&tell),
             config: name.to_owned(),
+            clock: Arc::clone(&environment.clock),
             figures: environment.figures.clone(),
         };
         let mut waits = false;
@@ -90,7 +100,7 @@ impl Watch {
                 }
                 Discovery::File(file) => spawn(&stop, files::run(file.clone(), sink)),
                 Discovery::Http(http) => spawn(&stop, http::run((**http).clone(), sink, environment.clone())),
-                Discovery::Dns(dns) => spawn(&stop, dns::run(dns.clone(), sink)),
+                Discovery::Dns(dns) => spawn(&stop, dns::run(dns.clone(), sink, environment.clone())),
                 // The configuration is not taken where there are such.
                 _ => sink.found(Vec::new()),
             }
@@ -136,11 +146,13 @@ struct Sink {
     slots: Slots,
     tell: Arc<watch::Sender<Option<Arc<Vec<Group>>>>>,
     config: String,
+    clock: Arc<dyn Clock>,
     figures: Figures,
 }
 
 impl Sink {
     fn found(&self, groups: Vec<Group>) {
+        self.figures.received();
         if let Some(slot) = self.slots.lock().get_mut(self.slot) {
             if slot.as_ref() == Some(&groups) {
                 return;
@@ -161,18 +173,28 @@ impl Sink {
         let groups: Vec<Group> = slots.iter().flatten().flatten().cloned().collect();
         drop(slots);
         let count = groups.iter().map(|group| group.targets.len()).sum::<usize>();
-        self.figures.discovered(&self.config, count);
-        self.tell.send_if_modified(|told| {
+        let is_new = self.tell.send_if_modified(|told| {
             let is_new = told.as_ref().is_none_or(|told| **told != groups);
             if is_new {
                 *told = Some(Arc::new(groups));
             }
             is_new
         });
+        if is_new {
+            self.figures.sent(&self.config, count, self.clock.now_ns());
+        }
     }
 
-    fn failed(&self, mechanism: &str, reason: &dyn std::fmt::Display) {
-        self.figures.failed(mechanism, &self.config);
+    /// Says that the mechanism asked; an error keeps what was found before.
+    fn refreshed(&self, mechanism: &str, began: Instant, outcome: Result<Vec<Group>, String>) {
+        self.figures.refreshed(mechanism, &self.config, began.elapsed(), outcome.is_err());
+        match outcome {
+            Ok(groups) => self.found(groups),
+            Err(reason) => self.failed(mechanism, &reason),
+        }
+    }
+
+    fn failed(&self, mechanism: &str, reason: &dyn Display) {
         tracing::warn!(job = %self.config, mechanism, "cannot refresh targets: {reason}");
     }
 }

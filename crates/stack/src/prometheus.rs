@@ -90,6 +90,8 @@ impl Prometheus {
         };
         let discovery = scrape::discovery::Environment {
             user_agent: USER_AGENT.to_owned(),
+            clock: Arc::clone(&around.clock),
+            name_servers: None,
             figures: scrape::discovery::Figures::register(around.registry)?,
         };
         let rules = Rules::new(rules::Surroundings {

@@ -1,10 +1,12 @@
 //! A JSON object whose values are texts, refused in the words of Go's `encoding/json`.
 
+use promconfig::go_json;
 use serde_json::Value;
 
 /// Reads `{"key": "value"}`; `null` is no pair at all, as a value it is the empty text.
 pub(crate) fn string_map(text: &str) -> Result<Vec<(String, String)>, String> {
-    let value: Value = serde_json::from_str(text).map_err(|error| syntax_error(text, &error))?;
+    let value: Value =
+        serde_json::from_str(text).map_err(|error| go_json::syntax_error(text.as_bytes(), &error))?;
     let map = match value {
         Value::Null => return Ok(Vec::new()),
         Value::Object(map) => map,
@@ -20,44 +22,7 @@ pub(crate) fn string_map(text: &str) -> Result<Vec<(String, String)>, String> {
 }
 
 fn type_error(value: &Value, wanted: &str) -> String {
-    let kind = match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    };
-    format!("json: cannot unmarshal {kind} into Go value of type {wanted}")
-}
-
-fn syntax_error(text: &str, error: &serde_json::Error) -> String {
-    if error.is_eof() {
-        return "unexpected end of JSON input".to_owned();
-    }
-    let line = text.lines().nth(error.line().saturating_sub(1)).unwrap_or_default();
-    let bytes = &line.as_bytes()[error.column().saturating_sub(1).min(line.len())..];
-    let character = String::from_utf8_lossy(bytes).chars().next();
-    let character = match character {
-        Some('\'') => r"'\''".to_owned(),
-        Some(other) => format!("'{other}'"),
-        None => r"'\n'".to_owned(),
-    };
-    let reason = error.to_string();
-    let place = [
-        ("key must be a string", "looking for beginning of object key string"),
-        ("trailing characters", "after top-level value"),
-        ("expected `:`", "after object key"),
-        ("expected `,` or `}`", "after object key:value pair"),
-        ("expected `,` or `]`", "after array element"),
-        ("control character", "in string literal"),
-        ("invalid escape", "in string escape code"),
-    ];
-    let place = place
-        .iter()
-        .find(|(known, _)| reason.starts_with(known))
-        .map_or("looking for beginning of value", |(_, place)| place);
-    format!("invalid character {character} {place}")
+    format!("json: cannot unmarshal {} into Go value of type {wanted}", go_json::kind(value))
 }
 
 #[cfg(test)]

@@ -1,36 +1,49 @@
 //! Targets that are records of names.
 
-mod message;
+pub(super) mod message;
 mod resolver;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use promconfig::discovery::DnsDiscovery;
+use tokio::task::JoinSet;
 
-use super::{Group, Sink};
+use super::{Environment, Group, Sink};
 use message::Record;
 use resolver::Resolver;
 
-pub(super) async fn run(config: DnsDiscovery, sink: Sink) {
+pub(super) async fn run(config: DnsDiscovery, sink: Sink, environment: Environment) {
     let every = config.refresh_interval.max(Duration::from_millis(100));
     let mut known: Vec<Option<Group>> = vec![None; config.names.len()];
     loop {
-        let resolver = Resolver::of_system();
-        for (name, known) in config.names.iter().zip(&mut known) {
+        let began = Instant::now();
+        let resolver = match &environment.name_servers {
+            Some(servers) => Ok(Resolver::of_servers(servers.clone())),
+            None => Resolver::of_system(),
+        };
+        // Side by side: a server that does not answer for one name is not waited for with the others.
+        let mut lookups = JoinSet::new();
+        for (index, name) in config.names.iter().cloned().enumerate() {
             sink.figures.dns_lookups.inc();
-            let answer = match &resolver {
-                Ok(resolver) => resolver.lookup(name, config.record_type).await,
-                Err(reason) => Err(reason.clone()),
-            };
+            let (resolver, kind) = (resolver.clone(), config.record_type);
+            lookups.spawn(async move {
+                match resolver {
+                    Ok(resolver) => (index, resolver.lookup(&name, kind).await),
+                    Err(reason) => (index, Err(reason)),
+                }
+            });
+        }
+        for (index, answer) in lookups.join_all().await {
             match answer {
-                Ok(records) => *known = Some(group(name, &records, config.port)),
+                Ok(records) => known[index] = Some(group(&config.names[index], &records, config.port)),
+                // The name keeps what it had; the others are not to be missed for it.
                 Err(reason) => {
                     sink.figures.dns_failures.inc();
                     sink.failed("dns", &reason);
                 }
             }
         }
-        sink.found(known.iter().flatten().cloned().collect());
+        sink.refreshed("dns", began, Ok(known.iter().flatten().cloned().collect()));
         tokio::time::sleep(every).await;
     }
 }

@@ -1,17 +1,29 @@
 //! What discovery says of itself, by Prometheus' names.
 
-use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
+use std::time::Duration;
 
-/// Counters of all discoveries of one kind of targets.
+use prometheus::core::Collector;
+use prometheus::{
+    GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
+};
+
+/// Counters of all discoveries of targets.
 #[derive(Debug, Clone)]
 pub struct Figures {
     discovered: IntGaugeVec,
-    failures: IntCounterVec,
+    last_update: GaugeVec,
+    received: IntCounter,
+    sent: IntCounter,
+    refresh_failures: IntCounterVec,
+    refresh_seconds: HistogramVec,
     pub(super) file_read_errors: IntCounter,
     pub(super) http_failures: IntCounter,
     pub(super) dns_lookups: IntCounter,
     pub(super) dns_failures: IntCounter,
 }
+
+/// The mechanisms that ask again and again; files are looked at in another way.
+const REFRESHED: [&str; 2] = ["http", "dns"];
 
 impl Figures {
     /// Registers them.
@@ -19,28 +31,39 @@ impl Figures {
     /// # Errors
     /// The registry has such figures already.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
-        let counter = |name: &str, help: &str| {
-            let counter = IntCounter::new(name, help)?;
-            registry.register(Box::new(counter.clone()))?;
-            Ok::<_, prometheus::Error>(counter)
-        };
-        let discovered = IntGaugeVec::new(
-            Opts::new("prometheus_sd_discovered_targets", "Current number of discovered targets.")
-                .const_label("name", "scrape"),
-            &["config"],
-        )?;
-        registry.register(Box::new(discovered.clone()))?;
-        let failures = IntCounterVec::new(
-            Opts::new(
-                "prometheus_sd_refresh_failures_total",
-                "Number of refresh failures for the given SD mechanism.",
-            ),
-            &["mechanism", "config"],
-        )?;
-        registry.register(Box::new(failures.clone()))?;
+        // There are discoveries of Alertmanagers as well.
+        let targets = |name: &str, help: &str| Opts::new(name, help).const_label("name", "scrape");
+        let total = |opts: Opts| add(registry, IntCounter::with_opts(opts)?);
+        let counter = |name: &str, help: &str| add(registry, IntCounter::new(name, help)?);
+        let discovered = targets("prometheus_sd_discovered_targets", "Current number of discovered targets.");
+        let last_update = targets(
+            "prometheus_sd_last_update_timestamp_seconds",
+            "Timestamp of the last update sent to the SD consumers.",
+        );
+        let refresh_seconds = HistogramOpts::new(
+            "prometheus_sd_refresh_duration_histogram_seconds",
+            "The duration of a refresh for the given SD mechanism.",
+        );
+        let refresh_failures = Opts::new(
+            "prometheus_sd_refresh_failures_total",
+            "Number of refresh failures for the given SD mechanism.",
+        );
         Ok(Self {
-            discovered,
-            failures,
+            discovered: add(registry, IntGaugeVec::new(discovered, &["config"])?)?,
+            last_update: add(registry, GaugeVec::new(last_update, &["config"])?)?,
+            received: total(targets(
+                "prometheus_sd_received_updates_total",
+                "Total number of update events received from the SD providers.",
+            ))?,
+            sent: total(targets(
+                "prometheus_sd_updates_total",
+                "Total number of update events sent to the SD consumers.",
+            ))?,
+            refresh_failures: add(registry, IntCounterVec::new(refresh_failures, &["mechanism", "config"])?)?,
+            refresh_seconds: add(
+                registry,
+                HistogramVec::new(refresh_seconds.buckets(vec![0.01, 0.1, 1.0, 10.0]), &["mechanism"])?,
+            )?,
             file_read_errors: counter(
                 "prometheus_sd_file_read_errors_total",
                 "The number of File-SD read errors.",
@@ -57,19 +80,35 @@ impl Figures {
         })
     }
 
-    pub(super) fn discovered(&self, config: &str, targets: usize) {
-        self.discovered.with_label_values(&[config]).set(targets as i64);
+    /// A discovery told what it found.
+    pub(super) fn received(&self) {
+        self.received.inc();
     }
 
-    pub(super) fn failed(&self, mechanism: &str, config: &str) {
-        self.failures.with_label_values(&[mechanism, config]).inc();
+    /// All targets of a job were told anew.
+    pub(super) fn sent(&self, config: &str, targets: usize, now_ns: u64) {
+        self.sent.inc();
+        self.discovered.with_label_values(&[config]).set(targets as i64);
+        self.last_update.with_label_values(&[config]).set(now_ns as f64 / 1e9);
+    }
+
+    /// A mechanism asked and had an answer, or none.
+    pub(super) fn refreshed(&self, mechanism: &str, config: &str, took: Duration, failed: bool) {
+        self.refresh_seconds.with_label_values(&[mechanism]).observe(took.as_secs_f64());
+        self.refresh_failures.with_label_values(&[mechanism, config]).inc_by(failed.into());
     }
 
     /// Forgets a job that is configured no more.
     pub fn forget(&self, config: &str) {
         _ = self.discovered.remove_label_values(&[config]);
-        for mechanism in ["file", "http", "dns"] {
-            _ = self.failures.remove_label_values(&[mechanism, config]);
+        _ = self.last_update.remove_label_values(&[config]);
+        for mechanism in REFRESHED {
+            _ = self.refresh_failures.remove_label_values(&[mechanism, config]);
         }
     }
+}
+
+fn add<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> prometheus::Result<C> {
+    registry.register(Box::new(collector.clone()))?;
+    Ok(collector)
 }

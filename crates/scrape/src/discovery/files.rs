@@ -127,7 +127,10 @@ mod tests {
         std::fs::write(path("a.json"), "[{\"targets\": [").unwrap();
         let (known, failures) = look(&patterns, &known, false);
         assert_eq!(addresses(&known), ["a:1", "b:2", "c:3"]);
-        assert!(failures[0].contains("a.json") && failures[0].contains("EOF"), "{failures:?}");
+        assert!(
+            failures[0].contains("a.json") && failures[0].contains("unexpected end of JSON input"),
+            "{failures:?}"
+        );
         let (known, failures) = look(&patterns, &known, false);
         assert!(failures.is_empty(), "what is broken is said when it changes");
 

@@ -1,6 +1,6 @@
 //! Targets in the answer of a server.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use promconfig::TargetGroup;
 use promconfig::discovery::HttpDiscovery;
@@ -19,13 +19,10 @@ pub(super) async fn run(config: HttpDiscovery, sink: Sink, environment: Environm
         Err(error) => return sink.failed("http", &error),
     };
     loop {
-        match refresh(&config, &http, &environment).await {
-            Ok(groups) => sink.found(groups),
-            Err(reason) => {
-                sink.figures.http_failures.inc();
-                sink.failed("http", &reason);
-            }
-        }
+        let began = Instant::now();
+        let answer = refresh(&config, &http, &environment).await;
+        sink.figures.http_failures.inc_by(answer.is_err().into());
+        sink.refreshed("http", began, answer);
         tokio::time::sleep(every).await;
     }
 }

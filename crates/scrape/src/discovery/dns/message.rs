@@ -198,11 +198,11 @@ impl<'b> Reader<'b> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in super::super) mod tests {
     use super::*;
 
     /// The answer of a server that knows these records: for each its type and its data.
-    pub(in super::super) fn answering(
+    pub(in super::super::super) fn answering(
         question: &[u8],
         code: u8,
         flags: u8,

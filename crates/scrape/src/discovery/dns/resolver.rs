@@ -25,6 +25,11 @@ pub(super) struct Resolver {
 }
 
 impl Resolver {
+    /// These servers, with nothing appended to names.
+    pub(super) fn of_servers(servers: Vec<SocketAddr>) -> Self {
+        Self { servers, search: Vec::new(), dots: 1 }
+    }
+
     /// What the system is set to.
     pub(super) fn of_system() -> Result<Self, String> {
         let text = std::fs::read_to_string("/etc/resolv.conf")
