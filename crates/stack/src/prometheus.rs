@@ -99,7 +99,10 @@ impl Prometheus {
             clock: Arc::clone(&around.clock),
             registry: around.registry,
             hosts: Arc::clone(&hosts),
-            discovery: discovery.clone(),
+            discovery: scrape::discovery::Environment {
+                figures: discovery.figures.of_alertmanagers(),
+                ..discovery.clone()
+            },
             external_url: around.config.local_url(Part::Prometheus),
         })?;
         let found: Arc<dyn scrape::Hosts> = Arc::clone(&hosts) as _;

@@ -7,13 +7,15 @@ use prometheus::{
     GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
 };
 
-/// Counters of all discoveries of targets.
+/// Counters of all discoveries.
 #[derive(Debug, Clone)]
 pub struct Figures {
+    /// What is discovered.
+    name: &'static str,
     discovered: IntGaugeVec,
     last_update: GaugeVec,
-    received: IntCounter,
-    sent: IntCounter,
+    received: IntCounterVec,
+    sent: IntCounterVec,
     refresh_failures: IntCounterVec,
     refresh_seconds: HistogramVec,
     pub(super) file_read_errors: IntCounter,
@@ -31,12 +33,12 @@ impl Figures {
     /// # Errors
     /// The registry has such figures already.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
-        // There are discoveries of Alertmanagers as well.
-        let targets = |name: &str, help: &str| Opts::new(name, help).const_label("name", "scrape");
-        let total = |opts: Opts| add(registry, IntCounter::with_opts(opts)?);
         let counter = |name: &str, help: &str| add(registry, IntCounter::new(name, help)?);
-        let discovered = targets("prometheus_sd_discovered_targets", "Current number of discovered targets.");
-        let last_update = targets(
+        let total =
+            |name: &str, help: &str| add(registry, IntCounterVec::new(Opts::new(name, help), &["name"])?);
+        let discovered =
+            Opts::new("prometheus_sd_discovered_targets", "Current number of discovered targets.");
+        let last_update = Opts::new(
             "prometheus_sd_last_update_timestamp_seconds",
             "Timestamp of the last update sent to the SD consumers.",
         );
@@ -49,16 +51,17 @@ impl Figures {
             "Number of refresh failures for the given SD mechanism.",
         );
         Ok(Self {
-            discovered: add(registry, IntGaugeVec::new(discovered, &["config"])?)?,
-            last_update: add(registry, GaugeVec::new(last_update, &["config"])?)?,
-            received: total(targets(
+            name: "scrape",
+            discovered: add(registry, IntGaugeVec::new(discovered, &["name", "config"])?)?,
+            last_update: add(registry, GaugeVec::new(last_update, &["name", "config"])?)?,
+            received: total(
                 "prometheus_sd_received_updates_total",
                 "Total number of update events received from the SD providers.",
-            ))?,
-            sent: total(targets(
+            )?,
+            sent: total(
                 "prometheus_sd_updates_total",
                 "Total number of update events sent to the SD consumers.",
-            ))?,
+            )?,
             refresh_failures: add(registry, IntCounterVec::new(refresh_failures, &["mechanism", "config"])?)?,
             refresh_seconds: add(
                 registry,
@@ -80,16 +83,22 @@ impl Figures {
         })
     }
 
+    /// The same of the discovery of Alertmanagers.
+    #[must_use]
+    pub fn of_alertmanagers(&self) -> Self {
+        Self { name: "notify", ..self.clone() }
+    }
+
     /// A discovery told what it found.
     pub(super) fn received(&self) {
-        self.received.inc();
+        self.received.with_label_values(&[self.name]).inc();
     }
 
     /// All targets of a job were told anew.
     pub(super) fn sent(&self, config: &str, targets: usize, now_ns: u64) {
-        self.sent.inc();
-        self.discovered.with_label_values(&[config]).set(targets as i64);
-        self.last_update.with_label_values(&[config]).set(now_ns as f64 / 1e9);
+        self.sent.with_label_values(&[self.name]).inc();
+        self.discovered.with_label_values(&[self.name, config]).set(targets as i64);
+        self.last_update.with_label_values(&[self.name, config]).set(now_ns as f64 / 1e9);
     }
 
     /// A mechanism asked and had an answer, or none.
@@ -100,8 +109,8 @@ impl Figures {
 
     /// Forgets a job that is configured no more.
     pub fn forget(&self, config: &str) {
-        _ = self.discovered.remove_label_values(&[config]);
-        _ = self.last_update.remove_label_values(&[config]);
+        _ = self.discovered.remove_label_values(&[self.name, config]);
+        _ = self.last_update.remove_label_values(&[self.name, config]);
         for mechanism in REFRESHED {
             _ = self.refresh_failures.remove_label_values(&[mechanism, config]);
         }
