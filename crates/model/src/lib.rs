@@ -8,6 +8,7 @@
 
 pub mod batch;
 pub mod duration;
+pub mod go_math;
 pub mod histogram;
 pub mod id;
 pub mod kahan;

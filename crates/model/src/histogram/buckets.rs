@@ -2,6 +2,7 @@
 
 use super::bounds::bound;
 use super::spans::Buckets;
+use crate::go_math::log2;
 use crate::sample::Histogram;
 
 /// A bucket with its bounds.
@@ -26,7 +27,7 @@ impl Bucket {
         if linear {
             return (value - self.lower) / (self.upper - self.lower);
         }
-        let [lower, upper, at] = [self.lower, self.upper, value].map(|bound| bound.abs().log2());
+        let [lower, upper, at] = [self.lower, self.upper, value].map(|bound| log2(bound.abs()));
         if value > 0.0 {
             return (at - lower) / (upper - lower);
         }

@@ -1,6 +1,7 @@
 //! Quantiles, fractions and the variance of what a native histogram observed.
 
 use super::buckets::Bucket;
+use crate::go_math::{exp2, log2};
 use crate::kahan::CompensatedSum;
 use crate::sample::Histogram;
 
@@ -103,11 +104,11 @@ impl Histogram {
             return bucket.lower + (bucket.upper - bucket.lower) * part;
         }
         // On a logarithmic scale all buckets are equally wide.
-        let (lower, upper) = (bucket.lower.abs().log2(), bucket.upper.abs().log2());
+        let (lower, upper) = (log2(bucket.lower.abs()), log2(bucket.upper.abs()));
         if bucket.lower > 0.0 {
-            (lower + (upper - lower) * part).exp2()
+            exp2(lower + (upper - lower) * part)
         } else {
-            -(upper + (lower - upper) * (1.0 - part)).exp2()
+            -exp2(upper + (lower - upper) * (1.0 - part))
         }
     }
 

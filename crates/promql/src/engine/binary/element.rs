@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use model::Histogram;
 use model::histogram::Keep;
 use model::sample::ResetHint;
+use model::{Histogram, go_math};
 
 use crate::ast::BinaryOp;
 use crate::engine::annotations::HistogramOperation;
@@ -64,15 +64,10 @@ pub(super) fn numbers(op: BinaryOp, left: f64, right: f64) -> f64 {
         BinaryOp::Mul => left * right,
         BinaryOp::Div => left / right,
         BinaryOp::Mod => left % right,
-        BinaryOp::Pow => power(left, right),
+        BinaryOp::Pow => go_math::pow(left, right),
         BinaryOp::Atan2 => left.atan2(right),
         op => compare(op, left, right).map_or(f64::NAN, truth),
     }
-}
-
-/// As Go's `math.Pow`: 1 to whatever is 1, and -1 to infinity as well.
-fn power(base: f64, exponent: f64) -> f64 {
-    base.powf(exponent)
 }
 
 fn compare(op: BinaryOp, left: f64, right: f64) -> Option<bool> {

@@ -2,6 +2,8 @@
 
 use std::f64::consts::PI;
 
+use model::go_math;
+
 /// A function of a sample's value alone.
 pub(super) type Elementwise = fn(f64) -> f64;
 
@@ -19,11 +21,11 @@ pub(super) fn by_name(name: &str) -> Option<Elementwise> {
         "cos" => f64::cos,
         "cosh" => f64::cosh,
         "deg" => |value| value * 180.0 / PI,
-        "exp" => f64::exp,
+        "exp" => go_math::exp,
         "floor" => f64::floor,
-        "ln" => f64::ln,
-        "log10" => f64::log10,
-        "log2" => f64::log2,
+        "ln" => go_math::ln,
+        "log10" => go_math::log10,
+        "log2" => go_math::log2,
         "rad" => |value| value * PI / 180.0,
         "sgn" => sign,
         "sin" => f64::sin,

@@ -47,7 +47,7 @@ fn reckon(expr: &DurationExpr, query: Steps) -> Result<f64, Error> {
                 BinaryOp::Div => left / right,
                 BinaryOp::Mod if right == 0.0 => return Err(at(expr, "modulo by zero")),
                 BinaryOp::Mod => left % right,
-                BinaryOp::Pow => left.powf(right),
+                BinaryOp::Pow => model::go_math::pow(left, right),
                 other => {
                     let name = other.as_str();
                     return Err(Error::Duration(format!("unexpected duration expression operator {name:?}")));
