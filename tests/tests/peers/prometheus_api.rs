@@ -42,7 +42,7 @@ scrape_configs:
 
 /// What the embedded engine has always on.
 const FEATURES: &str = "--enable-feature=exemplar-storage,promql-experimental-functions,promql-delayed-name-removal,\
-                        promql-extended-range-selectors,promql-binop-fill-modifiers";
+                        promql-extended-range-selectors,promql-binop-fill-modifiers,promql-per-step-stats";
 
 const STEP_MS: i64 = 15_000;
 const STEPS: i64 = 40;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use model::number::Short;
+use model::number::{Fixed, Short};
 use model::{Exemplar, Histogram, Labels};
 use promql::engine::{SeriesPoints, Value};
 use promql::storage::PointValue;
@@ -190,7 +190,12 @@ pub(super) fn value_type(out: &mut String, value: &Value) {
 /// A result that is one point; nothing for one with rows.
 pub(super) fn single(out: &mut String, value: &Value) {
     match value {
-        Value::Scalar(time_ms, value) => float_point(out, *time_ms, *value),
+        // Never with an exponent, unlike all other numbers.
+        Value::Scalar(time_ms, value) => {
+            out.push('[');
+            time(out, *time_ms);
+            _ = write!(out, r#","{}"]"#, Fixed(*value));
+        }
         Value::String(time_ms, value) => {
             out.push('[');
             time(out, *time_ms);
