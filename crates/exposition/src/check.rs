@@ -40,6 +40,7 @@ mod tests {
                 3,
                 "some samples of a metric have a time and some have none",
             ),
+            ("# TYPE a gauge\na 1 0.000000002\na 2 0.000000001\n# EOF\n", 3, "times of a metric go back"),
             (
                 "# TYPE a histogram\na_bucket{le=\"1\"} 1\n# TYPE b gauge\n# EOF\n",
                 3,
@@ -73,13 +74,21 @@ mod tests {
                 "second TYPE line for metric name \"a\", or TYPE reported after samples",
             ),
             ("{b=\"c\"} 1\n", "invalid metric name"),
-            ("a{b=\"c\",b=\"d\"} 1\n", "duplicate label names for metric: b"),
-            ("a{b=\"c\" d=\"e\"} 1\n", "unexpected end of label value"),
+            ("a{b=\"c\",b=\"d\"} 1\n", "duplicate label names for metric \"a\""),
+            ("a{b=\"c\" d=\"e\"} 1\n", "unexpected end of label value \"c\""),
             (
                 "# TYPE a summary\na{quantile=\"x\"} 1\n",
                 "expected float as value for 'quantile' label, got \"x\"",
             ),
             ("a{b=\"c", "unexpected end of input stream"),
+            ("a 1 \n", "expected integer as timestamp, got \"\""),
+            ("a 1 2 \n", "spurious string after timestamp: \" \""),
+            ("# HELP a b\\c\n", "invalid escape sequence '\\c'"),
+            ("# TYPE a", "unexpected end of input stream"),
+            ("a{b+=\"c\"} 1\n", "expected '=' after label name, found '+'"),
+            ("a{b=c} 1\n", "expected '\"' at start of label value, found 'c'"),
+            ("a{@=\"c\"} 1\n", "invalid label name for metric \"a\""),
+            ("# TYPE a histogram\na_bucket{le=\"1\"} -1\n", "negative bucket population for histogram \"a\""),
         ];
         for (body, message) in bad {
             let error = text(body.as_bytes()).unwrap_err();

@@ -28,6 +28,8 @@ pub struct OpenMetricsParser<'a> {
     places: Places,
     value: f64,
     time_ms: Option<i64>,
+    /// The same as it stands in the body: there it may be finer.
+    seconds: Option<f64>,
     exemplar: Option<Exemplar>,
     exemplar_places: Places,
     ahead: Ahead,
@@ -75,6 +77,7 @@ impl<'a> OpenMetricsParser<'a> {
             places: Places::default(),
             value: 0.0,
             time_ms: None,
+            seconds: None,
             exemplar: None,
             exemplar_places: Places::default(),
             ahead: Ahead::default(),
@@ -134,6 +137,11 @@ impl<'a> OpenMetricsParser<'a> {
     pub(crate) fn sample(&self) -> Sample<'a> {
         let key = self.scan().slice(self.series.0, self.series.1);
         Sample { key, time_ms: self.time_ms, value: self.value }
+    }
+
+    /// Its time in seconds.
+    pub(crate) fn seconds(&self) -> Option<f64> {
+        self.seconds
     }
 
     /// Its label set.
@@ -214,7 +222,7 @@ impl<'a> OpenMetricsParser<'a> {
                     line_start: parser.line_start,
                     name: (from, to - CREATED.len()),
                     labels: std::mem::take(&mut parser.places.labels),
-                    time_ms: (parser.value * 1000.0) as i64,
+                    time_ms: millis(parser.value),
                 });
                 return;
             }
@@ -262,12 +270,13 @@ impl<'a> OpenMetricsParser<'a> {
 
     fn sample_end(&mut self, token: Token) -> Result<()> {
         self.value = self.number(token, "metric")?;
-        self.time_ms = None;
+        (self.time_ms, self.seconds) = (None, None);
         match self.lexer.token() {
             Token::Eof => return Err(self.ends_early()),
             Token::Comment => self.read_exemplar()?,
             Token::Timestamp => {
-                self.time_ms = Some(self.timestamp("timestamp")?);
+                let seconds = self.timestamp("timestamp")?;
+                (self.time_ms, self.seconds) = (Some(millis(seconds)), Some(seconds));
                 match self.lexer.token() {
                     Token::Linebreak => {}
                     Token::Comment => self.read_exemplar()?,
@@ -290,7 +299,7 @@ impl<'a> OpenMetricsParser<'a> {
             Token::Eof => return Err(self.ends_early()),
             Token::Linebreak => {}
             Token::Timestamp => {
-                time_ms = Some(self.timestamp("exemplar timestamp")?);
+                time_ms = Some(millis(self.timestamp("exemplar timestamp")?));
                 let token = self.lexer.token();
                 if token != Token::Linebreak {
                     return Err(self.unexpected("expected next entry after exemplar timestamp", token));
@@ -309,12 +318,12 @@ impl<'a> OpenMetricsParser<'a> {
         labels::read_value(self.scan(), &self.scan().text()[1..], self.line_start)
     }
 
-    /// Seconds with a fraction, as milliseconds.
-    fn timestamp(&self, what: &str) -> Result<i64> {
+    /// Seconds with a fraction.
+    fn timestamp(&self, what: &str) -> Result<f64> {
         let text = &self.scan().text()[1..];
         let seconds = labels::read_value(self.scan(), text, self.line_start)?;
         if seconds.is_finite() {
-            return Ok((seconds * 1000.0) as i64);
+            return Ok(seconds);
         }
         let number = crate::ShortestFloat(seconds);
         Err(self.scan().error(format!("invalid {what} {number}")))
@@ -366,6 +375,10 @@ impl<'a> OpenMetricsParser<'a> {
     fn unexpected(&self, expected: &str, found: Token) -> Error {
         self.scan().unexpected(expected, found, self.line_start)
     }
+}
+
+fn millis(seconds: f64) -> i64 {
+    (seconds * 1000.0) as i64
 }
 
 /// The type with a name in a `# TYPE` line.

@@ -17,7 +17,7 @@ pub(super) struct Read {
     pub(super) name: String,
     pub(super) labels: Vec<(String, String)>,
     pub(super) value: f64,
-    pub(super) time_ms: Option<i64>,
+    pub(super) seconds: Option<f64>,
     /// Labels of its exemplar.
     pub(super) exemplar: Option<Vec<(String, String)>>,
 }
@@ -47,7 +47,7 @@ pub(super) struct Family {
     unit: Option<String>,
     groups: BTreeSet<Group>,
     /// The metric that was read last, and the time of its last sample.
-    current: Option<(Group, Option<i64>)>,
+    current: Option<(Group, Option<f64>)>,
     histogram: Buckets,
 }
 
@@ -130,18 +130,18 @@ impl Family {
         let group = self.group(read);
         let goes_on = self.current.as_ref().is_some_and(|(current, _)| *current == group);
         if goes_on {
-            let last_ms = self.current.as_ref().and_then(|(_, time_ms)| *time_ms);
-            if last_ms.is_some() != read.time_ms.is_some() {
+            let last = self.current.as_ref().and_then(|(_, seconds)| *seconds);
+            if last.is_some() != read.seconds.is_some() {
                 return Err("some samples of a metric have a time and some have none".to_owned());
             }
-            if last_ms > read.time_ms && self.kind() != MetricType::Info {
+            if last > read.seconds && self.kind() != MetricType::Info {
                 return Err("times of a metric go back".to_owned());
             }
         } else if self.groups.contains(&group) {
             return Err("samples of two metrics are mixed".to_owned());
         }
         if self.is_histogram() {
-            let same = self.current.as_ref().is_some_and(|(_, time_ms)| goes_on && *time_ms == read.time_ms);
+            let same = self.current.as_ref().is_some_and(|(_, seconds)| goes_on && *seconds == read.seconds);
             if !same {
                 self.histogram.check()?;
                 self.histogram = Buckets::default();
@@ -149,7 +149,7 @@ impl Family {
             self.add_to_histogram(read, &suffix)?;
         }
         self.groups.insert(group.clone());
-        self.current = Some((group, read.time_ms));
+        self.current = Some((group, read.seconds));
         Ok(())
     }
 

@@ -80,5 +80,5 @@ fn sample(parser: &mut OpenMetricsParser<'_>) -> Result<Read> {
     let at_name = labels.iter().position(|(name, _)| name == model::labels::METRIC_NAME);
     let name = at_name.map(|index| labels.remove(index).1).unwrap_or_default();
     let exemplar = parser.exemplar().map(|exemplar| exemplar.labels);
-    Ok(Read { name, labels, value: raw.value, time_ms: raw.time_ms, exemplar })
+    Ok(Read { name, labels, value: raw.value, seconds: parser.seconds(), exemplar })
 }

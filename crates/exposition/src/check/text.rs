@@ -131,26 +131,31 @@ impl<'a> Line<'a> {
         let name = name.ok_or("invalid metric name in comment")?;
         self.blanks();
         let text = self.take_while(|byte| byte != b'\n');
+        if self.rest.is_empty() {
+            return Err(EOF.to_owned());
+        }
         let family = families.entry(name).or_default();
         let shown = Quoted(name);
         if word == b"HELP" {
+            check_escapes(text)?;
             if !text.is_empty() && std::mem::replace(&mut family.has_help, true) {
                 return Err(format!("second HELP line for metric name {shown}"));
             }
         } else if !text.is_empty() {
-            let kind = match text.to_ascii_lowercase().as_slice() {
-                b"counter" => MetricType::Counter,
-                b"gauge" => MetricType::Gauge,
-                b"summary" => MetricType::Summary,
-                b"histogram" => MetricType::Histogram,
-                b"untyped" => MetricType::Unknown,
-                _ => return Err(format!("unknown metric type {}", Quoted(text))),
-            };
-            if family.kind.replace(kind).is_some() {
+            if family.kind.is_some() {
                 return Err(format!(
                     "second TYPE line for metric name {shown}, or TYPE reported after samples"
                 ));
             }
+            family.kind = Some(match text.to_ascii_lowercase().as_slice() {
+                b"counter" => MetricType::Counter,
+                b"gauge" => MetricType::Gauge,
+                b"summary" => MetricType::Summary,
+                b"histogram" => MetricType::Histogram,
+                b"gaugehistogram" | b"gauge_histogram" => MetricType::GaugeHistogram,
+                b"untyped" => MetricType::Unknown,
+                _ => return Err(format!("unknown metric type {}", Quoted(text))),
+            });
         }
         Ok(())
     }
@@ -166,16 +171,28 @@ impl<'a> Line<'a> {
             self.labels(&mut name, &mut labels)?;
         }
         let name = name.ok_or("invalid metric name")?;
-        check_labels(family_of(name, families), name, &labels)?;
+        let (kind, family) = family_of(name, families);
+        check_labels(kind, &labels)?;
         self.blanks();
         let value = self.word()?;
-        float::parse(value).map_err(|_| format!("expected float as value, got {}", Quoted(value)))?;
-        self.blanks();
+        let number =
+            float::parse(value).map_err(|_| format!("expected float as value, got {}", Quoted(value)))?;
+        if number < 0.0 && is_histogram(kind) {
+            let what = match name.strip_prefix(family) {
+                Some(b"_count") => "count",
+                Some(b"_bucket") => "bucket population",
+                _ => "",
+            };
+            if !what.is_empty() {
+                return Err(format!("negative {what} for histogram {}", Quoted(family)));
+            }
+        }
+        // Blanks behind the value announce a time; behind the time nothing may follow.
         if self.rest.first() != Some(&b'\n') {
+            self.blanks();
             let time = self.word()?;
             let number = std::str::from_utf8(time).ok().and_then(|time| time.parse::<i64>().ok());
             number.ok_or_else(|| format!("expected integer as timestamp, got {}", Quoted(time)))?;
-            self.blanks();
         }
         Ok(())
     }
@@ -183,6 +200,21 @@ impl<'a> Line<'a> {
     fn word(&mut self) -> Result<&'a [u8], String> {
         let word = self.take_while(|byte| !matches!(byte, b' ' | b'\t' | b'\n'));
         if self.rest.is_empty() { Err(EOF.to_owned()) } else { Ok(word) }
+    }
+
+    /// A byte that has to be there.
+    fn expect(&mut self, byte: u8, place: &str) -> Result<(), String> {
+        match self.rest.first() {
+            None => Err(EOF.to_owned()),
+            Some(found) if *found != byte => {
+                let shown = if *found == b'\n' { "\\n".to_owned() } else { char::from(*found).to_string() };
+                Err(format!("expected '{}' {place}, found '{shown}'", char::from(byte)))
+            }
+            Some(_) => {
+                self.eat(byte);
+                Ok(())
+            }
+        }
     }
 
     /// Labels up to behind the closing brace. A quoted name without a value is the metric's.
@@ -200,7 +232,10 @@ impl<'a> Line<'a> {
             let label = match self.rest.first() {
                 Some(b'"') => self.quoted()?,
                 Some(first) if is_label_start(*first) => self.take_while(is_label_byte),
-                Some(_) => return Err("invalid label name for metric".to_owned()),
+                Some(_) => {
+                    let metric = Quoted(name.unwrap_or_default());
+                    return Err(format!("invalid label name for metric {metric}"));
+                }
                 None => return Err(EOF.to_owned()),
             };
             self.blanks();
@@ -211,54 +246,65 @@ impl<'a> Line<'a> {
                 self.eat(b',');
                 continue;
             }
-            let shown = String::from_utf8_lossy(label);
+            self.expect(b'=', "after label name")?;
             if label == b"__name__" {
                 return Err("label name \"__name__\" is reserved".to_owned());
             }
-            if !self.eat(b'=') {
-                return Err(format!("expected '=' after label name {shown}"));
-            }
             self.blanks();
-            match self.rest.first() {
-                Some(b'"') => {}
-                Some(_) => return Err("expected '\"' at start of label value".to_owned()),
-                None => return Err(EOF.to_owned()),
+            if self.rest.first() != Some(&b'"') {
+                self.expect(b'"', "at start of label value")?;
             }
             let value = self.quoted()?;
             if labels.iter().any(|(known, _)| *known == label) {
-                return Err(format!("duplicate label names for metric: {shown}"));
+                return Err(format!("duplicate label names for metric {}", Quoted(name.unwrap_or_default())));
             }
             labels.push((label, value));
             self.blanks();
             if !self.eat(b',') && self.rest.first() != Some(&b'}') {
-                return Err("unexpected end of label value".to_owned());
+                return Err(format!("unexpected end of label value {}", Quoted(value)));
             }
         }
     }
 }
 
-/// The type of the family that a sample belongs to. A name without one is a family of its own from now on.
-fn family_of<'a>(name: &'a [u8], families: &mut Families<'a>) -> MetricType {
+/// The type and the name of the family that a sample belongs to. A name without one is a family of its own from now on.
+fn family_of<'a>(name: &'a [u8], families: &mut Families<'a>) -> (MetricType, &'a [u8]) {
     if !families.contains_key(name) {
-        let owners: [(&[u8], &[MetricType]); 3] = [
-            (b"_count", &[MetricType::Summary, MetricType::Histogram]),
-            (b"_sum", &[MetricType::Summary, MetricType::Histogram]),
-            (b"_bucket", &[MetricType::Histogram]),
-        ];
-        for (suffix, kinds) in owners {
-            let kind = name.strip_suffix(suffix).and_then(|base| families.get(base)?.kind);
-            if let Some(kind) = kind.filter(|kind| kinds.contains(kind)) {
-                return kind;
+        for suffix in [b"_count".as_slice(), b"_sum", b"_bucket"] {
+            let Some(base) = name.strip_suffix(suffix) else { continue };
+            let kind = families.get(base).and_then(|family| family.kind);
+            let owns = |kind: &MetricType| {
+                is_histogram(*kind) || *kind == MetricType::Summary && suffix != b"_bucket"
+            };
+            if let Some(kind) = kind.filter(owns) {
+                return (kind, base);
             }
         }
     }
-    *families.entry(name).or_default().kind.get_or_insert_default()
+    (*families.entry(name).or_default().kind.get_or_insert_default(), name)
+}
+
+fn is_histogram(kind: MetricType) -> bool {
+    matches!(kind, MetricType::Histogram | MetricType::GaugeHistogram)
+}
+
+/// A help text has the escapes of a label value.
+fn check_escapes(text: &[u8]) -> Result<(), String> {
+    let mut rest = text;
+    while let Some(at) = memchr::memchr(b'\\', rest) {
+        match rest.get(at + 1) {
+            Some(b'\\' | b'n' | b'"') => rest = &rest[at + 2..],
+            Some(other) => return Err(format!("invalid escape sequence '\\{}'", char::from(*other))),
+            None => return Err("invalid escape sequence '\\\n'".to_owned()),
+        }
+    }
+    Ok(())
 }
 
 /// Bounds and quantiles are numbers.
-fn check_labels(kind: MetricType, name: &[u8], labels: &[(&[u8], &[u8])]) -> Result<(), String> {
+fn check_labels(kind: MetricType, labels: &[(&[u8], &[u8])]) -> Result<(), String> {
     let number: &[u8] = match kind {
-        MetricType::Histogram if name.ends_with(b"_bucket") => b"le",
+        kind if is_histogram(kind) => b"le",
         MetricType::Summary => b"quantile",
         _ => return Ok(()),
     };
