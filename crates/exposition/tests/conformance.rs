@@ -101,88 +101,96 @@ fn text_corpus() -> Corpus {
     corpus
 }
 
-/// One exposition in several encodings.
+/// A file, unzipped where its name says that it is zipped.
+fn plain(dir: &Path, file: &str) -> Result<Vec<u8>, String> {
+    let bytes = read(dir, file)?;
+    if Path::new(file).extension().is_none_or(|extension| extension != "gz") {
+        return Ok(bytes);
+    }
+    let mut plain = Vec::new();
+    let mut decoder = flate2::read::GzDecoder::new(bytes.as_slice()).take(1 << 20);
+    decoder.read_to_end(&mut plain).map_err(|error| error.to_string())?;
+    Ok(plain)
+}
+
+/// One exposition in several encodings, which their names say.
 fn encodings() -> Corpus {
     let mut corpus = Corpus::new("metrics-exposition/expfmt");
-    let unzipped = |dir: &Path, file: &str| {
-        let zipped = read(dir, file)?;
-        let mut plain = Vec::new();
-        let mut decoder = flate2::read::GzDecoder::new(zipped.as_slice()).take(1 << 20);
-        decoder.read_to_end(&mut plain).map_err(|error| error.to_string())?;
-        Ok::<_, String>(plain)
-    };
-    corpus.case("text", |dir| {
-        let body = read(dir, "text")?;
-        judge(check::text(&body), true)?;
-        let lines = scrape(&body, MediaType::Text, Options::default()).map_err(|error| error.to_string())?;
-        if lines.len() > 50 { Ok(()) } else { Err(format!("{} samples", lines.len())) }
-    });
-    corpus.case("text.gz", move |dir| {
-        if unzipped(dir, "text.gz")? == read(dir, "text")? { Ok(()) } else { Err("another text".to_owned()) }
-    });
-    corpus.case("protobuf", |dir| {
-        let options = Options::default();
-        let read_as = |file: &str, format| {
-            scrape(&read(dir, file)?, format, options).map_err(|error| error.to_string())
-        };
-        let (binary, text) = (read_as("protobuf", MediaType::Protobuf)?, read_as("text", MediaType::Text)?);
-        let shared = binary.iter().filter(|line| text.iter().any(|other| other.0 == line.0)).count();
-        // Taken from one server at two times: the same series, most of them, with other values.
-        if shared * 10 >= binary.len() * 9 { Ok(()) } else { Err(format!("{shared} of {}", binary.len())) }
-    });
-    corpus.case("protobuf.gz", move |dir| {
-        if unzipped(dir, "protobuf.gz")? == read(dir, "protobuf")? {
-            Ok(())
-        } else {
-            Err("another body".to_owned())
-        }
-    });
-    corpus.case("json2", |dir| {
-        // A format that is no more: refused by its type, and no text either.
-        let body = read(dir, "json2")?;
-        let content_type = r#"application/json; schema="prometheus/telemetry"; version=0.0.2"#;
-        match Parser::new(&body, content_type, &Options::default()) {
-            Ok(_) => Err("taken".to_owned()),
-            Err(_) => judge(check::text(&body), false),
-        }
-    });
+    for file in files(corpus.dir()) {
+        corpus.case(&file.clone(), move |dir| {
+            let body = plain(dir, &file)?;
+            if file.starts_with("json") {
+                // A format that is no more: refused by its type, and no text either.
+                let content_type = r#"application/json; schema="prometheus/telemetry"; version=0.0.2"#;
+                return match Parser::new(&body, content_type, &Options::default()) {
+                    Ok(_) => Err("taken".to_owned()),
+                    Err(_) => judge(check::text(&body), false),
+                };
+            }
+            let format = if file.starts_with("protobuf") {
+                MediaType::Protobuf
+            } else {
+                judge(check::text(&body), true)?;
+                MediaType::Text
+            };
+            let found = scrape(&body, format, Options::default()).map_err(|error| error.to_string())?;
+            if found.is_empty() {
+                return Err("no samples".to_owned());
+            }
+            if file != "protobuf" {
+                return Ok(());
+            }
+            // Taken from one server at two times: the same series, most of them, with other values.
+            let text = scrape(&plain(dir, "text")?, MediaType::Text, Options::default());
+            let text = text.map_err(|error| error.to_string())?;
+            let shared = found.iter().filter(|line| text.iter().any(|other| other.0 == line.0)).count();
+            if shared * 10 >= found.len() * 9 { Ok(()) } else { Err(format!("{shared} of {}", found.len())) }
+        });
+    }
     corpus
 }
 
-/// Bodies as targets send them.
+/// Bodies as targets send them. Their names may say how many families they have, as `237mfs`.
 fn scraped() -> Corpus {
     let mut corpus = Corpus::new("metrics-exposition/prometheus-textparse");
-    corpus.case("alltypes.237mfs.prom.txt", |dir| {
-        let body = read(dir, "alltypes.237mfs.prom.txt")?;
-        let mut parser = Parser::of(&body, MediaType::Text, &Options::default());
-        let (mut families, mut samples) = (0, 0);
-        while let Some(event) = parser.next_event().map_err(|error| error.to_string())? {
-            families += usize::from(matches!(event, Event::Type { .. }));
-            samples += usize::from(event == Event::Float);
-        }
-        if (families, samples) == (237, 1857) { Ok(()) } else { Err(format!("{families}, {samples}")) }
-    });
-    corpus.case("1histogram.om.txt", |dir| {
-        let body = read(dir, "1histogram.om.txt")?;
-        let lines =
-            |options| scrape(&body, MediaType::OpenMetrics, options).map_err(|error| error.to_string());
-        let classic = lines(Options::default())?;
-        let native = lines(Options { convert_classic_to_nhcb: true, ..Options::default() })?;
-        let both =
-            lines(Options { convert_classic_to_nhcb: true, keep_classic: true, ..Options::default() })?;
-        if both.len() == classic.len() + native.len() && !native.is_empty() {
-            return Ok(());
-        }
-        Err(format!("{} classic, {} native, {} both", classic.len(), native.len(), both.len()))
-    });
+    for file in files(corpus.dir()) {
+        corpus.case(&file.clone(), move |dir| {
+            let body = plain(dir, &file)?;
+            let format = if file.contains(".om.") { MediaType::OpenMetrics } else { MediaType::Text };
+            let mut parser = Parser::of(&body, format, &Options::default());
+            let mut families = 0;
+            while let Some(event) = parser.next_event().map_err(|error| error.to_string())? {
+                families += usize::from(matches!(event, Event::Type { .. }));
+            }
+            let said = file.split('.').find_map(|part| part.strip_suffix("mfs")?.parse().ok());
+            if said.is_some_and(|said: usize| said != families) {
+                return Err(format!("{families} families"));
+            }
+            let lines = |options| scrape(&body, format, options).map_err(|error| error.to_string());
+            let native = Options { convert_classic_to_nhcb: true, ..Options::default() };
+            let (classic, native, both) = (
+                lines(Options::default())?,
+                lines(native)?,
+                lines(Options { keep_classic: true, ..native })?,
+            );
+            // What is converted is left out unless it is kept as well.
+            let made = both.len() - classic.len();
+            let histograms = native.iter().filter(|line| line.0.contains("schema: -53")).count();
+            if histograms == made && classic.iter().all(|line| both.contains(line)) {
+                return Ok(());
+            }
+            Err(format!("{} classic, {} native, {} both", classic.len(), native.len(), both.len()))
+        });
+    }
     corpus
 }
 
-/// What `node_exporter` sends, and what it reads from files.
+/// What `node_exporter` sends, and what it reads from files, and any other exporter's bodies.
 fn node_exporter() -> Corpus {
     let mut corpus = Corpus::new("metrics-exposition");
     let found = files(corpus.dir());
-    let found = found.into_iter().filter(|file| file.starts_with("node_exporter"));
+    let others = ["expfmt", "prometheus-textparse"];
+    let found = found.into_iter().filter(|file| !others.iter().any(|other| file.starts_with(other)));
     // Its reader passes over other files, whatever they hold.
     for file in found.filter(|file| !file.ends_with("/non_matching_file.txt")) {
         corpus.case(&file.clone(), move |dir| {
