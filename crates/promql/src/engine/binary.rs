@@ -39,11 +39,11 @@ impl Evaluator<'_> {
                 Operand::Vector(series)
             }
             (Operand::Vector(vector), Operand::Scalar(numbers)) => {
-                self.samples = held + gathered(&vector);
+                self.samples = held + gathered(&vector) + 1;
                 Operand::Vector(self.with_scalar(binary, span, vector, &numbers, false)?)
             }
             (Operand::Scalar(numbers), Operand::Vector(vector)) => {
-                self.samples = held + gathered(&vector);
+                self.samples = held + gathered(&vector) + 1;
                 Operand::Vector(self.with_scalar(binary, span, vector, &numbers, true)?)
             }
             (Operand::Text(_), _) | (_, Operand::Text(_)) => {
@@ -123,7 +123,7 @@ impl Evaluator<'_> {
 }
 
 /// Samples of the last step at which there are some: what is held besides the series themselves.
-fn gathered(series: &[Series]) -> usize {
+pub(super) fn gathered(series: &[Series]) -> usize {
     let last = |one: &Series| {
         let float = one.floats.last().map(|(time_ms, _)| *time_ms);
         float.max(one.histograms.last().map(|(time_ms, _)| *time_ms))

@@ -3,6 +3,7 @@
 mod window;
 
 use super::Error;
+use super::binary::gathered;
 use super::evaluator::{Evaluator, operand_size};
 use super::functions::{CallContext, ElementFunction, Kernel, kernel};
 use super::plan::{Call, Kind, Node};
@@ -27,7 +28,12 @@ impl Evaluator<'_> {
             _ => None,
         };
         if let (Some(taken), Some(Kind::Vector(selector))) = (taken, call.args.first().map(|arg| &arg.kind)) {
-            return self.newest(selector, taken, |_| true).map(Operand::Vector);
+            let before = self.samples;
+            let series = self.newest(selector, taken, |_| true)?;
+            let results = total_size(&series);
+            self.replace_held(before, results + gathered(&series))?;
+            self.replace_held(before, results)?;
+            return Ok(Operand::Vector(series));
         }
         match kernel(name) {
             Some(Kernel::Range(range)) => self.range_call(call, range).map(Operand::Vector),
@@ -54,19 +60,23 @@ impl Evaluator<'_> {
     /// A function of each float alone.
     fn float_call(&mut self, call: &Call, function: fn(f64) -> f64) -> Result<Vec<Series>, Error> {
         let before = self.samples;
-        let mut series = match call.args.first() {
-            Some(arg) => self.vector(arg)?,
-            None => vec![times(self.steps)],
+        // At a step, its samples are held besides everything.
+        let (mut series, held) = if let Some(arg) = call.args.first() {
+            let series = self.vector(arg)?;
+            let held = total_size(&series) + gathered(&series);
+            (series, held)
+        } else {
+            (vec![times(self.steps)], 0)
         };
-        let gathered = total_size(&series);
         for one in &mut series {
             one.drops_name = true;
             one.histograms.clear();
             one.floats.iter_mut().for_each(|(_, value)| *value = function(*value));
         }
         series.retain(|one| !one.is_empty());
-        self.stats.peak(before + gathered);
-        self.replace_held(before, total_size(&series))?;
+        let results = total_size(&series);
+        self.replace_held(before, held + results)?;
+        self.replace_held(before, results)?;
         Ok(series)
     }
 
@@ -80,7 +90,8 @@ impl Evaluator<'_> {
             None => Vec::new(),
         };
         let mut scalars = self.scalars(&call.args)?;
-        let gathered = total_size(&series);
+        let numbers = scalars.by_arg.iter().map(|numbers| numbers.len() + 1).sum::<usize>();
+        let held = total_size(&series) + gathered(&series) + numbers;
         let spans: Vec<Span> = call.args.iter().map(|arg| arg.span).collect();
         let mut scratch = Vec::new();
         for one in &mut series {
@@ -120,8 +131,9 @@ impl Evaluator<'_> {
             }
         }
         series.retain(|one| !one.is_empty());
-        self.stats.peak(before + gathered);
-        self.replace_held(before, total_size(&series))?;
+        let results = total_size(&series);
+        self.replace_held(before, held + results)?;
+        self.replace_held(before, results)?;
         Ok(series)
     }
 }

@@ -18,6 +18,9 @@ use crate::storage::{MsRange, Needed};
 /// Where an error says that a query ended while it was evaluated.
 const EVALUATION: &str = "expression evaluation";
 
+/// Steps that a subquery may have in any case.
+const MOST_EMPTY_STEPS: usize = 1_000_000;
+
 /// A query at work.
 pub(crate) struct Evaluator<'a> {
     source: &'a dyn Source,
@@ -195,8 +198,9 @@ impl<'a> Evaluator<'a> {
             start_ms += step_ms;
         }
         let steps = Steps { start_ms, end_ms: subquery.moved.time(self.steps.last_ms()), step_ms };
-        // Each would be a sample, and room is made for all of them at once.
-        if steps.count() > self.options.max_samples {
+        // Each may be a sample, and room is made for all of them at once. Prometheus minds samples alone, of which there
+        // may be few.
+        if steps.count() > self.options.max_samples.max(MOST_EMPTY_STEPS) {
             return Err(Error::TooManySamples);
         }
         Ok(steps)

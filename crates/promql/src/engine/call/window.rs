@@ -161,15 +161,16 @@ impl Evaluator<'_> {
         let mut breaks = breaks::Run::default();
         let held = self.samples;
         let mut read_until_ms = i64::MIN;
+        let mut size = 0;
         for (step, time_ms) in steps.times().enumerate() {
             let (after_ms, until_ms) = range.reach(time_ms);
             float.move_to(floats.len(), |at| floats[at].time_ms, after_ms, until_ms);
             histogram.move_to(histograms.len(), |at| histograms[at].time_ms, after_ms, until_ms);
-            let size = float.len() + work.size(histogram);
+            size = float.len() + work.size(histogram);
             if size == 0 {
                 continue;
             }
-            self.samples = held + series.floats.len() + size;
+            self.samples = held + size;
             if self.samples > self.options.max_samples {
                 return Err(Error::TooManySamples);
             }
@@ -206,8 +207,6 @@ impl Evaluator<'_> {
             }
             if let Some(value) = result {
                 series.push(time_ms, value);
-                // The window is held until its result is there.
-                self.stats.peak(self.samples + 1);
             }
         }
         self.samples = held;
@@ -215,10 +214,13 @@ impl Evaluator<'_> {
             self.check_counter(labels, work.spans.first().copied().unwrap_or_default());
         }
         if !series.is_empty() {
-            self.hold(series.size())?;
+            // The last window is held until the results are there.
+            let results = series.size();
+            self.hold(size + results)?;
+            self.stats.peak(self.samples);
+            self.samples = held + results;
             work.out.push(series);
         }
-        self.stats.peak(self.samples);
         Ok(())
     }
 
