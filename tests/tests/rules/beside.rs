@@ -77,7 +77,7 @@ fn compare(ours: &Stack, theirs: &str) -> Result<(), Failed> {
     for name in ["load:.*", "hist:.*", "limited:.*", "late:.*", "ALERTS.*"] {
         let query = format!("{{__name__=~\"{name}\"}}[{}s]", SECONDS + 1);
         let series = |url: &str| ask(url, "query", &[("query", &query), ("time", &time)]);
-        let (left, right) = (sorted(series(&url)?), sorted(series(&their_url)?));
+        let (left, right) = (sorted(&series(&url)?), sorted(&series(&their_url)?));
         if right.is_empty() {
             return Err(format!("{name}: Prometheus has none").into());
         }
@@ -92,7 +92,7 @@ fn compare(ours: &Stack, theirs: &str) -> Result<(), Failed> {
 }
 
 /// Series of an answer, by their labels.
-fn sorted(answer: Value) -> Vec<Value> {
+fn sorted(answer: &Value) -> Vec<Value> {
     let mut series = answer["result"].as_array().cloned().unwrap_or_default();
     series.sort_by_key(|series| series["metric"].to_string());
     series
