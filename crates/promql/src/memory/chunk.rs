@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::storage::{Point, PointValue};
 use model::Histogram;
+use model::histogram::Buckets;
 use model::sample::{BucketSpan, ResetHint, STALE_NAN_BITS};
 
 /// Makes a histogram what it is behind others of its series, and the others what they are before it.
@@ -35,11 +36,28 @@ fn goes_on(histogram: &Histogram, previous: &Histogram) -> bool {
     if is_stale(histogram) || is_stale(previous) {
         return is_stale(histogram);
     }
-    let plain = Histogram { reset_hint: ResetHint::Unknown, ..histogram.clone() };
     histogram.schema == previous.schema
         && histogram.zero_threshold == previous.zero_threshold
         && histogram.custom_values == previous.custom_values
-        && (is_gauge(histogram) || !plain.detect_reset(previous))
+        && (is_gauge(histogram) || !falls(histogram, previous))
+}
+
+/// Whether anything that a chunk counts is less than before: buckets within the one around zero as well, which functions
+/// do not mind.
+fn falls(histogram: &Histogram, previous: &Histogram) -> bool {
+    fn any(mut now: Buckets<'_>, before: Buckets<'_>) -> bool {
+        let mut next = now.next();
+        before.filter(|(_, count)| *count != 0.0).any(|(index, count)| {
+            while next.is_some_and(|(at, _)| at < index) {
+                next = now.next();
+            }
+            next.is_none_or(|(at, now)| at > index || now < count)
+        })
+    }
+    histogram.count < previous.count
+        || histogram.zero_count < previous.zero_count
+        || any(histogram.positive(), previous.positive())
+        || any(histogram.negative(), previous.negative())
 }
 
 /// Gives all histograms of a chunk the buckets of all.
