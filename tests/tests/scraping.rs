@@ -170,7 +170,7 @@ fn targets_are_scraped_shown_and_changed_by_a_reload() {
 
     // One job goes, one comes, one stays as it is.
     running.write(&format!(
-        "scrape_configs:\n{}{}",
+        "# It stands on another line than before.\nscrape_configs:\n{}{}",
         job("first", first.address),
         job("second", second.address)
     ));

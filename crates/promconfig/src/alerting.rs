@@ -8,6 +8,7 @@ use yaml::{Context, Fields, Node, Outcome, Output, Position};
 use crate::discovery::Discovery;
 use crate::http_client::HttpClientConfig;
 use crate::names::ValidationScheme;
+use crate::place::Place;
 use crate::print::Block;
 use crate::read::duration;
 use crate::relabel::Rule;
@@ -41,7 +42,7 @@ pub struct AlertmanagerConfig {
     /// Rules over the labels of alerts that go to these.
     pub alert_relabel_configs: Vec<Rule>,
     /// Where the block stands in the file.
-    pub position: Position,
+    pub position: Place,
 }
 
 impl AlertingConfig {
@@ -95,7 +96,7 @@ impl AlertmanagerConfig {
             timeout: Duration::from_secs(10),
             relabel_configs: Vec::new(),
             alert_relabel_configs: Vec::new(),
-            position: node.position,
+            position: node.position.into(),
         };
         one.client.take(&mut fields, context)?;
         one.sigv4 = fields.optional("sigv4", context, yaml::skip)?.is_some();

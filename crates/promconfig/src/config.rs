@@ -160,7 +160,7 @@ impl Config {
         let scheme = self.global.metric_name_validation_scheme;
         let at = |(message, position)| refuse(message, position);
         self.alerting.validate(scheme).map_err(at)?;
-        let writes = self.remote_write.iter().map(|remote| (remote.name.as_str(), remote.position));
+        let writes = self.remote_write.iter().map(|remote| (remote.name.as_str(), remote.position.get()));
         if let Some((name, position)) = repeated(writes) {
             let message = format!("found multiple remote write configs with job name {}", quoted(name));
             return Err(refuse(message, position));
@@ -168,7 +168,7 @@ impl Config {
         for remote in &mut self.remote_write {
             remote.validate(scheme).map_err(at)?;
         }
-        let reads = self.remote_read.iter().map(|remote| (remote.name.as_str(), remote.position));
+        let reads = self.remote_read.iter().map(|remote| (remote.name.as_str(), remote.position.get()));
         if let Some((name, position)) = repeated(reads) {
             let message = format!("found multiple remote read configs with job name {}", quoted(name));
             return Err(refuse(message, position));
@@ -196,6 +196,7 @@ impl Config {
     /// As [`Config::parse`]; also for a job whose name stands in `others`, names with the file that has them.
     pub fn parse_scrape_config_file(
         &self,
+        file: &Path,
         text: &str,
         others: &[(String, String)],
     ) -> Result<Vec<ScrapeConfig>> {
@@ -211,7 +212,8 @@ impl Config {
             let refuse = |message| Error::Yaml(yaml::Error::Refused { message, position });
             let job = written.complete(&self.global).map_err(refuse)?;
             let first = others.iter().find(|(name, _)| *name == job.job_name).map(|(_, file)| file.as_str());
-            let own = jobs.iter().any(|other| other.job_name == job.job_name).then_some("this file");
+            let file = format!("{}", Quoted(file.to_string_lossy().as_bytes()));
+            let own = jobs.iter().any(|other| other.job_name == job.job_name).then_some(file.as_str());
             if let Some(file) = first.or(own) {
                 let name = Quoted(&job.job_name);
                 let message =

@@ -4,9 +4,10 @@ use model::literal::Quoted;
 use std::path::Path;
 use std::time::Duration;
 
-use yaml::{Context, Fields, Node, Outcome, Output, Position};
+use yaml::{Context, Fields, Node, Outcome, Output};
 
 use crate::http_client::HttpClientConfig;
+use crate::place::Place;
 use crate::print::Block;
 use crate::read::{duration, join_directory};
 use crate::target_group::TargetGroup;
@@ -77,7 +78,7 @@ pub struct DnsDiscovery {
     /// How often.
     pub refresh_interval: Duration,
     /// Where the block stands in the file.
-    pub position: Position,
+    pub position: Place,
 }
 
 /// The block of a platform. It is checked for its shape only.
@@ -86,7 +87,7 @@ pub struct ForeignDiscovery {
     /// The key: `kubernetes_sd_configs`.
     pub key: &'static str,
     /// Where the block stands in the file.
-    pub position: Position,
+    pub position: Place,
 }
 
 /// Platforms whose blocks are known, in the order in which they are read.
@@ -143,7 +144,7 @@ impl Discovery {
                     );
                 }
                 yaml::skip(node, context)?;
-                Ok(ForeignDiscovery { key, position: node.position })
+                Ok(ForeignDiscovery { key, position: node.position.into() })
             };
             take_list(fields, context, key, "[]*SDConfig", read, |foreign| {
                 found.push(Self::Foreign(foreign));
@@ -318,7 +319,7 @@ impl DnsDiscovery {
             let message = "a port is required in DNS-SD configs for all record types except SRV";
             return Err(node.refuse(message));
         }
-        Ok(Self { names, record_type, written_type, port, refresh_interval, position: node.position })
+        Ok(Self { names, record_type, written_type, port, refresh_interval, position: node.position.into() })
     }
 
     fn print(&self) -> Output {

@@ -8,6 +8,7 @@ use yaml::{Context, Fields, Node, Outcome, Output, Position};
 
 use crate::http_client::HttpClientConfig;
 use crate::names::ValidationScheme;
+use crate::place::Place;
 use crate::print::Block;
 use crate::read::{duration, label_set, sorted_map, url};
 use crate::relabel::Rule;
@@ -81,7 +82,7 @@ pub struct RemoteWriteConfig {
     /// Send metadata, how often, and how much at once.
     pub metadata: (bool, Duration, i64),
     /// Where the block stands in the file.
-    pub position: Position,
+    pub position: Place,
 }
 
 /// The queue of a remote write.
@@ -264,7 +265,7 @@ impl RemoteWriteConfig {
             client,
             queue,
             metadata,
-            position: node.position,
+            position: node.position.into(),
         })
     }
 
@@ -334,7 +335,7 @@ pub struct RemoteReadConfig {
     /// Put external labels into selectors.
     pub filter_external_labels: bool,
     /// Where the block stands in the file.
-    pub position: Position,
+    pub position: Place,
 }
 
 impl RemoteReadConfig {
@@ -378,7 +379,7 @@ impl RemoteReadConfig {
             client,
             required_matchers,
             filter_external_labels,
-            position: node.position,
+            position: node.position.into(),
         })
     }
 

@@ -11,6 +11,7 @@ use crate::discovery::Discovery;
 use crate::global::{GlobalConfig, validation_scheme};
 use crate::http_client::HttpClientConfig;
 use crate::names::ValidationScheme;
+use crate::place::Place;
 use crate::print::Block;
 use crate::read::{duration, join_directory, limit};
 use crate::relabel::Rule;
@@ -153,7 +154,7 @@ pub struct ScrapeConfig {
     /// Where targets come from.
     pub discoveries: Vec<Discovery>,
     /// Where the job stands in the file.
-    pub position: Position,
+    pub position: Place,
 }
 
 /// A job as it is written, before what it leaves open is filled in.
@@ -284,7 +285,7 @@ impl Written {
     }
 
     pub(crate) fn position(&self) -> Position {
-        self.config.position
+        self.config.position.get()
     }
 }
 
@@ -365,7 +366,7 @@ impl ScrapeConfig {
             relabel_configs: Vec::new(),
             metric_relabel_configs: Vec::new(),
             discoveries: Vec::new(),
-            position,
+            position: position.into(),
         }
     }
 

@@ -77,30 +77,30 @@ impl Config {
         }
         for remote in &self.remote_write {
             let reason = "nothing is sent to other servers";
-            add("remote_write", remote.position, Effect::Harmful, reason);
+            add("remote_write", remote.position.get(), Effect::Harmful, reason);
         }
         for remote in &self.remote_read {
             let reason = "nothing is read from other servers, and answers would lack what they have";
-            add("remote_read", remote.position, Effect::Harmful, reason);
+            add("remote_read", remote.position.get(), Effect::Harmful, reason);
         }
         for job in &self.scrape_configs {
             if job.scrape_failure_log_file != self.global.scrape_failure_log_file {
                 let reason = "failed scrapes are shown by /api/v1/targets and not written to a file";
-                add("scrape_configs.scrape_failure_log_file", job.position, Effect::Harmless, reason);
+                add("scrape_configs.scrape_failure_log_file", job.position.get(), Effect::Harmless, reason);
             }
             if job.scheme == "https" {
                 let reason = "the engine has no TLS, so this job's targets would all be down";
-                add("scrape_configs.scheme", job.position, Effect::Harmful, reason);
+                add("scrape_configs.scheme", job.position.get(), Effect::Harmful, reason);
             }
-            check_client("scrape_configs", &job.client, job.position, &mut add);
-            check_discoveries("scrape_configs", &job.discoveries, job.position, &mut add);
+            check_client("scrape_configs", &job.client, job.position.get(), &mut add);
+            check_discoveries("scrape_configs", &job.discoveries, job.position.get(), &mut add);
         }
         for one in &self.alerting.alertmanagers {
             let key = "alerting.alertmanagers";
             if one.scheme == "https" {
                 add(
                     &format!("{key}.scheme"),
-                    one.position,
+                    one.position.get(),
                     Effect::Harmful,
                     "the engine has no TLS, so no alert would arrive",
                 );
@@ -108,13 +108,13 @@ impl Config {
             if one.sigv4 {
                 add(
                     &format!("{key}.sigv4"),
-                    one.position,
+                    one.position.get(),
                     Effect::Harmful,
                     "requests are not signed for AWS",
                 );
             }
-            check_client(key, &one.client, one.position, &mut add);
-            check_discoveries(key, &one.discoveries, one.position, &mut add);
+            check_client(key, &one.client, one.position.get(), &mut add);
+            check_discoveries(key, &one.discoveries, one.position.get(), &mut add);
         }
         found.sort_by_key(|unsupported| unsupported.line);
         found
@@ -146,7 +146,7 @@ fn check_discoveries(block: &str, discoveries: &[Discovery], position: Position,
             Discovery::Foreign(foreign) => {
                 let reason = "the engine finds targets by static_configs, file_sd_configs, http_sd_configs and \
                               dns_sd_configs only, and these would be missing";
-                add(&format!("{block}.{}", foreign.key), foreign.position, Effect::Harmful, reason);
+                add(&format!("{block}.{}", foreign.key), foreign.position.get(), Effect::Harmful, reason);
             }
             Discovery::Http(http) => {
                 let key = format!("{block}.http_sd_configs");

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use promconfig::{Config, Effect, ScrapeConfig, Unsupported, expand_patterns};
 
-use super::Settings;
+use super::{Settings, rules};
 
 /// Most bytes of a file.
 const MAX_BYTES: u64 = 16 << 20;
@@ -57,9 +57,13 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
-    /// Reads the file of a stack; without one, what an empty file says.
+    /// Reads the file of a stack, and its rules once, so that nothing is started for a wrong one; without a file, what an
+    /// empty one says.
     pub(crate) fn of(config: &crate::Config) -> Result<Self, Refusal> {
-        config.prometheus_config.as_deref().map_or_else(|| Ok(Self::default()), Self::read)
+        let Some(file) = config.prometheus_config.as_deref() else { return Ok(Self::default()) };
+        let read = Self::read(file)?;
+        rules::check(&read).map_err(|reason| Refusal { file: file.to_owned(), line: None, reason })?;
+        Ok(read)
     }
 
     /// Reads a file and all that it names.
@@ -109,11 +113,11 @@ fn all_jobs(config: &Config) -> Result<Vec<ScrapeConfig>, Refusal> {
         let wrong = |line, reason: String| Refusal { file: file.clone(), line, reason };
         let text = text_of(&file).map_err(|reason| wrong(None, reason))?;
         let mut more = config
-            .parse_scrape_config_file(&text, &names)
+            .parse_scrape_config_file(&file, &text, &names)
             .map_err(|error| wrong(error.line(), error.to_string()))?;
         for job in &mut more {
             job.set_directory(file.parent().unwrap_or(Path::new("")));
-            names.push((job.job_name.clone(), file.display().to_string()));
+            names.push((job.job_name.clone(), format!("\"{}\"", file.display())));
         }
         jobs.append(&mut more);
     }

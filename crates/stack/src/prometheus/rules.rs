@@ -44,6 +44,31 @@ pub(super) struct Ready {
     plan: Plan,
 }
 
+/// What a configuration says of rules.
+fn load_of(read: &Loaded, external_url: String) -> Load {
+    let global = &read.config.global;
+    let names = match global.metric_name_validation_scheme {
+        ValidationScheme::Legacy => NameScheme::Legacy,
+        ValidationScheme::Utf8 => NameScheme::Utf8,
+    };
+    Load {
+        files: read.rule_files.clone(),
+        interval: global.evaluation_interval,
+        query_offset: global.rule_query_offset,
+        external_labels: global.external_labels.clone(),
+        external_url,
+        options: promrules::Options { names, ..promrules::Options::default() },
+    }
+}
+
+/// Reads the rule files of a configuration, and keeps nothing of them.
+///
+/// # Errors
+/// What is wrong with the first wrong one.
+pub(super) fn check(read: &Loaded) -> Result<(), String> {
+    ruler::check(&load_of(read, String::new())).map_err(|error| error.to_string())
+}
+
 impl Rules {
     /// Without rules yet.
     ///
@@ -80,19 +105,7 @@ impl Rules {
     /// # Errors
     /// What is wrong with the first wrong rule file, or credentials that cannot be read.
     pub(super) async fn prepare(&self, read: &Loaded) -> Result<Ready, String> {
-        let global = &read.config.global;
-        let names = match global.metric_name_validation_scheme {
-            ValidationScheme::Legacy => NameScheme::Legacy,
-            ValidationScheme::Utf8 => NameScheme::Utf8,
-        };
-        let load = Load {
-            files: read.rule_files.clone(),
-            interval: global.evaluation_interval,
-            query_offset: global.rule_query_offset,
-            external_labels: global.external_labels.clone(),
-            external_url: self.external_url.clone(),
-            options: promrules::Options { names, ..promrules::Options::default() },
-        };
+        let load = load_of(read, self.external_url.clone());
         let config = read.config.clone();
         let reading = tokio::task::spawn_blocking(move || {
             ruler::check(&load).map_err(|error| error.to_string())?;
