@@ -5,9 +5,12 @@ use super::gorilla::Window;
 use super::xor::XorWriter;
 use super::{Chunk, ChunkIter, Encoding, range_end};
 
-/// Samples of a chunk at most. A chunk costs some 25 bytes whatever it holds, here and in the index; a longer one is more
-/// to read where a query wants one sample of it.
-const MAX_SAMPLES: usize = 240;
+/// Samples of a chunk at most: two hours at 15 s. A chunk costs some 30 bytes whatever it holds, here and in the index; a
+/// longer one is more to read where a query wants one sample of it.
+const MAX_SAMPLES: usize = 480;
+
+/// How many changes are looked at together.
+const AHEAD: usize = 12;
 
 /// Bits of a new window beside those of a change within it.
 const OPENING: u32 = 11;
@@ -57,40 +60,66 @@ fn encode(samples: &[(i64, f64)]) -> Chunk {
     writer.snapshot()
 }
 
-/// Where to open which window, so that all samples together take the fewest bits.
+/// Changes that follow each other, within one window.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    /// The sample that opens it.
+    at: usize,
+    count: u32,
+    window: Window,
+}
+
+impl Run {
+    fn with(self, next: Self) -> Self {
+        Self { at: self.at, count: self.count + next.count, window: self.window.with(next.window) }
+    }
+
+    /// What it takes.
+    fn bits(self) -> u32 {
+        OPENING + self.count * (2 + self.window.bits())
+    }
+}
+
+/// Where to open which window, so that all samples together take few bits.
 fn windows(samples: &[(i64, f64)]) -> Vec<(usize, Window)> {
-    let changes: Vec<(usize, Window)> = samples
+    let changes: Vec<Run> = samples
         .windows(2)
         .enumerate()
         .filter_map(|(before, pair)| {
-            Some((before + 1, Window::of(pair[0].1.to_bits() ^ pair[1].1.to_bits())?))
+            let window = Window::of(pair[0].1.to_bits() ^ pair[1].1.to_bits())?;
+            Some(Run { at: before + 1, count: 1, window })
         })
         .collect();
-    // For each number of changes, the fewest bits that they take, and with how many of them the last window begins.
-    let mut best = vec![(0, 0)];
+    // For each number of changes, the fewest bits that they take in runs of a certain length, and the last of the runs.
+    let mut best: Vec<(u32, usize, Option<Run>)> = vec![(0, 0, None)];
     for last in 0..changes.len() {
-        let mut window = changes[last].1;
-        let mut fewest = (u32::MAX, last);
-        for first in (0..=last).rev() {
-            window = window.with(changes[first].1);
-            let count = (last - first + 1) as u32;
-            let bits = best[first].0 + OPENING + count * (2 + window.bits());
+        let mut run = changes[last];
+        let mut fewest = (best[last].0 + run.bits(), last, Some(run));
+        for first in (last.saturating_sub(AHEAD)..last).rev() {
+            run = changes[first].with(run);
+            let bits = best[first].0 + run.bits();
             if bits < fewest.0 {
-                fewest = (bits, first);
+                fewest = (bits, first, Some(run));
             }
         }
         best.push(fewest);
     }
-    let mut opened = Vec::new();
+    let mut runs = Vec::new();
     let mut end = changes.len();
-    while end > 0 {
-        let first = best[end].1;
-        let window = changes[first..end].iter().map(|(_, window)| *window).reduce(Window::with);
-        opened.extend(window.map(|window| (changes[first].0, window)));
-        end = first;
+    while let Some(run) = best[end].2 {
+        runs.push(run);
+        end = best[end].1;
     }
-    opened.reverse();
-    opened
+    // Those that were cut for their length alone belong together.
+    let mut opened: Vec<Run> = Vec::with_capacity(runs.len());
+    for mut run in runs.into_iter().rev() {
+        while let Some(before) = opened.pop_if(|before| before.with(run).bits() <= before.bits() + run.bits())
+        {
+            run = before.with(run);
+        }
+        opened.push(run);
+    }
+    opened.into_iter().map(|run| (run.at, run.window)).collect()
 }
 
 #[cfg(test)]
@@ -158,13 +187,13 @@ mod tests {
     }
 
     #[test]
-    fn two_hours_are_two_chunks_and_take_less() {
+    fn two_hours_are_one_chunk_and_take_less() {
         let samples: Vec<_> = (0..480_i64)
             .map(|step| (step * 15_000, (step * step) as f64 / 100.0 + f64::from(step % 7 == 0)))
             .collect();
         let before = written(&samples);
         let packed = pack(&before);
-        assert_eq!((before.len(), packed.len()), (4, 2));
+        assert_eq!((before.len(), packed.len()), (4, 1));
         assert_eq!(read(&packed), read(&before));
         assert!(size(&packed) * 100 < size(&before) * 97, "{} of {}", size(&packed), size(&before));
     }
