@@ -21,6 +21,7 @@ use promconfig::{Discovery, TargetGroup};
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::client::Dial;
 pub use figures::Figures;
 
 /// How long the first groups wait for discoveries that have not answered yet.
@@ -57,10 +58,19 @@ pub struct Environment {
     pub user_agent: String,
     /// The time that counters tell.
     pub clock: Arc<dyn Clock>,
+    /// Where hosts really are.
+    pub dial: Option<Arc<dyn Dial>>,
     /// Name servers to ask in place of the system's.
     pub name_servers: Option<Vec<SocketAddr>>,
     /// Counters.
     pub figures: Figures,
+}
+
+impl Environment {
+    /// Where a `host:port` really is, if it is somewhere else than it says.
+    fn place_of(&self, host: &str) -> Option<String> {
+        self.dial.as_ref().and_then(|dial| dial.dial(host))
+    }
 }
 
 /// What a discovery found, each in its place; `None` where it has not answered yet.

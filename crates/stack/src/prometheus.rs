@@ -91,6 +91,7 @@ impl Prometheus {
         let discovery = scrape::discovery::Environment {
             user_agent: USER_AGENT.to_owned(),
             clock: Arc::clone(&around.clock),
+            dial: Some(Arc::clone(&hosts) as Arc<dyn scrape::Dial>),
             name_servers: None,
             figures: scrape::discovery::Figures::register(around.registry)?,
         };

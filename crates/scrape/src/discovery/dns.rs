@@ -5,7 +5,7 @@ mod resolver;
 
 use std::time::{Duration, Instant};
 
-use promconfig::discovery::DnsDiscovery;
+use promconfig::discovery::{DnsDiscovery, RecordType};
 use tokio::task::JoinSet;
 
 use super::{Environment, Group, Sink};
@@ -25,6 +25,10 @@ pub(super) async fn run(config: DnsDiscovery, sink: Sink, environment: Environme
         let mut lookups = JoinSet::new();
         for (index, name) in config.names.iter().cloned().enumerate() {
             sink.figures.dns_lookups.inc();
+            if let Some(place) = place_of(&name, &config, &environment) {
+                known[index] = Some(group_at(&name, place));
+                continue;
+            }
             let (resolver, kind) = (resolver.clone(), config.record_type);
             lookups.spawn(async move {
                 match resolver {
@@ -46,6 +50,19 @@ pub(super) async fn run(config: DnsDiscovery, sink: Sink, environment: Environme
         sink.refreshed("dns", began, Ok(known.iter().flatten().cloned().collect()));
         tokio::time::sleep(every).await;
     }
+}
+
+/// Where a host with an address really is, if it is somewhere else than name servers say.
+fn place_of(name: &str, config: &DnsDiscovery, environment: &Environment) -> Option<String> {
+    let is_host = matches!(config.record_type, RecordType::A | RecordType::Aaaa);
+    let name = name.trim_end_matches('.');
+    is_host.then(|| environment.place_of(&format!("{name}:{}", config.port)))?
+}
+
+fn group_at(name: &str, address: String) -> Group {
+    let labels = [("__address__", address), ("__meta_dns_name", name.to_owned())];
+    let target = labels.map(|(name, value)| (name.to_owned(), value)).to_vec();
+    Group { source: name.to_owned(), targets: vec![target], labels: Vec::new() }
 }
 
 fn group(name: &str, records: &[Record], port: i64) -> Group {

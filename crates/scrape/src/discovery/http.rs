@@ -1,10 +1,12 @@
 //! Targets in the answer of a server.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use promconfig::TargetGroup;
 use promconfig::discovery::HttpDiscovery;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
+use reqwest::Url;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName, HeaderValue, USER_AGENT};
 
 use super::{Environment, Group, Sink};
 use crate::{client, headers};
@@ -33,12 +35,16 @@ async fn refresh(
     environment: &Environment,
 ) -> Result<Vec<Group>, String> {
     let words = |error: reqwest::Error| error.to_string();
+    let (url, host) = reached_at(config.url.as_str(), environment)?;
     let mut request = http
-        .get(config.url.as_str())
+        .get(url)
         .timeout(config.refresh_interval)
         .header(ACCEPT, "application/json")
         .header(USER_AGENT, &environment.user_agent)
         .header("X-Prometheus-Refresh-Interval-Seconds", config.refresh_interval.as_secs_f64().to_string());
+    if let Some(host) = host {
+        request = request.header(HOST, host);
+    }
     for (name, value) in headers::of_client(&config.client)? {
         let name = HeaderName::try_from(name).map_err(|error| error.to_string())?;
         let mut value = HeaderValue::try_from(value).map_err(|error| error.to_string())?;
@@ -65,6 +71,20 @@ async fn refresh(
     let labels = [("__meta_url", url)];
     let group = |(index, group)| Group::written(group, format!("{url}:{index}"), &labels);
     Ok(groups.iter().enumerate().map(group).collect())
+}
+
+/// Where a URL is asked for, and what the server is called if that is not what the URL says.
+fn reached_at(url: &str, environment: &Environment) -> Result<(Url, Option<String>), String> {
+    let mut url = Url::parse(url).map_err(|error| error.to_string())?;
+    let port = url.port_or_known_default().unwrap_or(80);
+    let host = format!("{}:{port}", url.host_str().unwrap_or_default());
+    let Some(place) = environment.place_of(&host).and_then(|place| place.parse::<SocketAddr>().ok()) else {
+        return Ok((url, None));
+    };
+    // Neither fails for a URL that has a host.
+    let moved = url.set_ip_host(place.ip()).and_then(|()| url.set_port(Some(place.port())));
+    moved.map_err(|()| format!("cannot ask {place} for {host}"))?;
+    Ok((url, Some(host)))
 }
 
 /// `application/json`, perhaps with `charset=utf-8`.

@@ -21,6 +21,10 @@ struct Lab {
 impl Lab {
     /// `yaml` is what the job says besides its name.
     fn start(yaml: &str, name_servers: Option<Vec<SocketAddr>>) -> Self {
+        Self::start_with(yaml, name_servers, None)
+    }
+
+    fn start_with(yaml: &str, name_servers: Option<Vec<SocketAddr>>, dial: Option<Arc<dyn Dial>>) -> Self {
         let text = format!("scrape_configs:\n- job_name: a\n{yaml}");
         let job = Config::parse(&text, |_| None).unwrap().scrape_configs.remove(0);
         let registry = Registry::new();
@@ -28,6 +32,7 @@ impl Lab {
             user_agent: "Prometheus/3.14.0".to_owned(),
             clock: Arc::new(SystemClock),
             name_servers,
+            dial,
             figures: Figures::register(&registry).unwrap(),
         };
         let watch = Watch::start(&job.job_name, &job.discoveries, &environment);
@@ -232,4 +237,28 @@ async fn the_first_groups_wait_for_all_and_not_for_ever() {
     let began = Instant::now();
     assert_eq!(lab.addresses().await, ["s:1"]);
     assert!(began.elapsed() >= FIRST_WITHIN);
+}
+
+/// `users` is where it is told.
+#[derive(Debug)]
+struct Users(SocketAddr);
+
+impl Dial for Users {
+    fn dial(&self, host: &str) -> Option<String> {
+        host.starts_with("users:").then(|| self.0.to_string())
+    }
+}
+
+#[tokio::test]
+async fn names_that_are_somewhere_else_are_found_there() {
+    let site = Site::start(groups("\"a:1\"")).await;
+    let dial: Arc<dyn Dial> = Arc::new(Users(site.address));
+    let yaml = "  http_sd_configs: [{url: 'http://users:8001/x'}]\n  \
+                dns_sd_configs: [{names: [users], type: A, port: 8001}]\n";
+    let mut lab = Lab::start_with(yaml, Some(Vec::new()), Some(dial));
+    let mut all = lab.addresses().await;
+    all.sort();
+    assert_eq!(all, [site.address.to_string(), "a:1".to_owned()]);
+    let asked = site.asked.lock().clone();
+    assert!(asked.starts_with("get /x ") && asked.contains("host: users:8001"), "{asked}");
 }
