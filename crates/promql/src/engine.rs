@@ -45,6 +45,8 @@ pub struct Options {
     pub subquery_step_ms: i64,
     /// Whether samples are counted by step.
     pub stats_per_step: bool,
+    /// On how many threads parts of a query with many series are evaluated at most.
+    pub threads: usize,
 }
 
 impl Default for Options {
@@ -54,6 +56,7 @@ impl Default for Options {
             max_samples: 50_000_000,
             subquery_step_ms: 60_000,
             stats_per_step: false,
+            threads: 1,
         }
     }
 }
@@ -118,7 +121,7 @@ pub fn instant<S: Storage>(
     expr: &Expr,
     time_ms: i64,
     options: Options,
-    stop: &dyn Fn() -> Option<Stop>,
+    stop: &(dyn Fn() -> Option<Stop> + Sync),
 ) -> Result<Outcome, Error> {
     let steps = Steps::at(time_ms);
     let node = plan::lower(expr, steps)?;
@@ -146,7 +149,7 @@ pub fn range<S: Storage>(
     expr: &Expr,
     steps: Steps,
     options: Options,
-    stop: &dyn Fn() -> Option<Stop>,
+    stop: &(dyn Fn() -> Option<Stop> + Sync),
 ) -> Result<Outcome, Error> {
     if !matches!(expr.value_type(), ValueType::Scalar | ValueType::Vector) {
         return Err(Error::RangeType(expr.type_name()));

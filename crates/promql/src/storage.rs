@@ -84,7 +84,7 @@ impl PointValue {
 }
 
 /// A series that was selected. What it gives does not change while it is read, whatever is written meanwhile.
-pub trait Series: Send {
+pub trait Series: Send + Sync {
     /// Its labels, the metric's name among them.
     fn labels(&self) -> &Labels;
 

@@ -40,7 +40,7 @@ pub trait Backend: Send + Sync {
         &self,
         expr: &Expr,
         time_ms: i64,
-        is_canceled: &dyn Fn() -> bool,
+        is_canceled: &(dyn Fn() -> bool + Sync),
     ) -> Result<Vec<(Labels, PointValue)>, QueryError>;
 
     /// Writes samples. Those that are refused come back by their position with Prometheus' words for why; an error means

@@ -62,7 +62,7 @@ impl Environment {
         &self,
         text: &str,
         time_ms: i64,
-        is_canceled: &dyn Fn() -> bool,
+        is_canceled: &(dyn Fn() -> bool + Sync),
     ) -> Result<Vec<(Labels, PointValue)>, String> {
         let expr = promql::parse(text).map_err(|error| error.to_string())?;
         self.backend.query(&expr, time_ms, is_canceled).map_err(|error| error.to_string())

@@ -79,7 +79,12 @@ impl Group {
     }
 
     /// One evaluation of all rules with its figures.
-    pub(crate) fn iterate(&self, environment: &Environment, time_ns: i64, is_stopped: &dyn Fn() -> bool) {
+    pub(crate) fn iterate(
+        &self,
+        environment: &Environment,
+        time_ns: i64,
+        is_stopped: &(dyn Fn() -> bool + Sync),
+    ) {
         environment.metrics.scheduled(&self.key, 1);
         let (began, began_ns) = (Instant::now(), environment.now_ns());
         self.evaluate(environment, time_ns, is_stopped);
@@ -92,7 +97,12 @@ impl Group {
     }
 
     /// Evaluates every rule in order: one may read what an earlier one has just written.
-    pub(crate) fn evaluate(&self, environment: &Environment, time_ns: i64, is_stopped: &dyn Fn() -> bool) {
+    pub(crate) fn evaluate(
+        &self,
+        environment: &Environment,
+        time_ns: i64,
+        is_stopped: &(dyn Fn() -> bool + Sync),
+    ) {
         let evaluation = Evaluation {
             environment,
             time_ns,

@@ -68,7 +68,7 @@ pub(crate) struct Evaluation<'a> {
     pub(crate) query_offset: Duration,
     /// Most series or alerts; 0 or less for no limit.
     pub(crate) limit: i64,
-    pub(crate) is_canceled: &'a dyn Fn() -> bool,
+    pub(crate) is_canceled: &'a (dyn Fn() -> bool + Sync),
 }
 
 impl Evaluation<'_> {

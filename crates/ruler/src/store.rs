@@ -42,7 +42,7 @@ impl<S: Storage + Append> Backend for StoreBackend<S> {
         &self,
         expr: &Expr,
         time_ms: i64,
-        is_canceled: &dyn Fn() -> bool,
+        is_canceled: &(dyn Fn() -> bool + Sync),
     ) -> Result<Vec<(Labels, PointValue)>, QueryError> {
         let options =
             Options { subquery_step_ms: self.subquery_step_ms.load(Ordering::Relaxed), ..self.options };

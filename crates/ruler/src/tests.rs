@@ -70,7 +70,7 @@ impl Backend for Hand {
         &self,
         expr: &Expr,
         time_ms: i64,
-        _is_canceled: &dyn Fn() -> bool,
+        _is_canceled: &(dyn Fn() -> bool + Sync),
     ) -> Result<Vec<(Labels, PointValue)>, QueryError> {
         self.asked_ms.lock().push(time_ms);
         match self.answers.lock().get(&expr.to_string()).cloned().unwrap_or(Ok(Vec::new())) {

@@ -24,6 +24,9 @@ const GRACE: Duration = Duration::from_secs(1);
 /// Most warnings and most infos that are told.
 const MAX_ANNOTATIONS: usize = 10;
 
+/// Most threads of one query: others have their turn as well.
+const MAX_THREADS: usize = 8;
+
 const NANOS_PER_MS: i64 = 1_000_000;
 
 type Figures = Extension<Arc<QueryFigures>>;
@@ -101,8 +104,12 @@ impl Request {
             ApiError::bad_data(format!("error parsing lookback delta duration: {reason}"))
         })?;
         let stats = params.get("stats").to_owned();
-        let mut options =
-            Options { max_samples: MAX_SAMPLES, stats_per_step: stats == "all", ..Options::default() };
+        let mut options = Options {
+            max_samples: MAX_SAMPLES,
+            stats_per_step: stats == "all",
+            threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(MAX_THREADS),
+            ..Options::default()
+        };
         if let Some(lookback_ns) = lookback_ns.filter(|nanos| *nanos > 0) {
             options.lookback_ms = lookback_ns / NANOS_PER_MS;
         }

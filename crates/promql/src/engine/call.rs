@@ -1,5 +1,6 @@
 //! Calls of functions.
 
+mod apart;
 mod window;
 
 use super::Error;
@@ -139,6 +140,7 @@ impl Evaluator<'_> {
 }
 
 /// Arguments that are numbers.
+#[derive(Clone)]
 struct Scalars {
     /// For each argument a number at each step.
     by_arg: Vec<Vec<f64>>,

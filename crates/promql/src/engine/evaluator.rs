@@ -25,7 +25,7 @@ const MOST_EMPTY_STEPS: usize = 1_000_000;
 pub(crate) struct Evaluator<'a> {
     source: &'a dyn Source,
     pub(super) options: Options,
-    stop: &'a dyn Fn() -> Option<Stop>,
+    stop: &'a (dyn Fn() -> Option<Stop> + Sync),
     pub(super) steps: Steps,
     /// Samples that are held now.
     pub(super) samples: usize,
@@ -42,7 +42,7 @@ impl<'a> Evaluator<'a> {
         source: &'a dyn Source,
         options: Options,
         steps: Steps,
-        stop: &'a dyn Fn() -> Option<Stop>,
+        stop: &'a (dyn Fn() -> Option<Stop> + Sync),
     ) -> Self {
         let stats = Stats::new(steps, options.stats_per_step);
         Self {
@@ -54,6 +54,16 @@ impl<'a> Evaluator<'a> {
             stats,
             may_repeat: false,
             annotations: Annotations::default(),
+        }
+    }
+
+    /// Another for a part of the same work: it holds what this one holds, and has told and counted nothing yet.
+    pub(super) fn fork(&self) -> Self {
+        let per_step = self.stats.total_per_step.is_some();
+        Self {
+            samples: self.samples,
+            stats: Stats::new(self.steps, per_step),
+            ..Self::new(self.source, self.options, self.steps, self.stop)
         }
     }
 

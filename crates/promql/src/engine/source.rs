@@ -20,7 +20,7 @@ pub(crate) trait Source: Sync {
 }
 
 /// Series that were selected.
-pub(crate) trait Selection {
+pub(crate) trait Selection: Sync {
     /// How many there are.
     fn len(&self) -> usize;
 

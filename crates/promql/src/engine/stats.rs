@@ -36,6 +36,20 @@ impl Stats {
         add(self.read_per_step.as_mut(), step, samples);
     }
 
+    /// Adds what a part of the same evaluation cost, of which it is known how much was held at its peak.
+    pub(super) fn add(&mut self, part: &Self, peak: usize) {
+        self.total_samples += part.total_samples;
+        self.samples_read += part.samples_read;
+        self.peak(peak);
+        for (own, others) in
+            [(&mut self.total_per_step, &part.total_per_step), (&mut self.read_per_step, &part.read_per_step)]
+        {
+            if let (Some(own), Some(others)) = (own, others) {
+                own.iter_mut().zip(others).for_each(|(own, other)| *own += other);
+            }
+        }
+    }
+
     pub(super) fn peak(&mut self, samples: usize) {
         self.peak_samples = self.peak_samples.max(samples);
     }

@@ -139,10 +139,7 @@ fn a_stop_ends_an_evaluation_between_two_rules() {
     let (hand, environment) = stage();
     let group = group(RULES);
     hand.answer("a", &[(&[("x", "1")], 3.0)]);
-    let asked = std::cell::Cell::new(0);
-    group.iterate(&environment, 0, &|| {
-        asked.set(asked.get() + 1);
-        asked.get() > 1
-    });
+    let asked = std::sync::atomic::AtomicU32::new(0);
+    group.iterate(&environment, 0, &|| asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) > 0);
     assert_eq!(hand.asked_ms.lock().len(), 1);
 }

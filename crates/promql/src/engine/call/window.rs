@@ -31,7 +31,7 @@ const COUNTER_SUFFIXES: [&str; 4] = ["_total", "_sum", "_count", "_bucket"];
 
 /// A range that a function looks at.
 #[derive(Clone, Copy)]
-struct Range {
+pub(super) struct Range {
     moved: Moved,
     length_ms: i64,
     extension: Option<Extension>,
@@ -70,16 +70,7 @@ impl Evaluator<'_> {
         let Some(arg) = call.args.iter().find(is_range).map(Node::inner) else {
             return Err(Error::Execution(format!("function {name:?} needs a range")));
         };
-        let mut work = Work {
-            spans: call.args.iter().map(|arg| arg.span).collect(),
-            name,
-            kernel,
-            out: Vec::new(),
-            columns: Columns::default(),
-            breaks: Vec::new(),
-            sizes: Vec::new(),
-            scratch: Vec::new(),
-        };
+        let mut work = Work::new(call.args.iter().map(|arg| arg.span).collect(), name, kernel);
         let lookback_ms = self.options.lookback_ms;
         match &arg.kind {
             Kind::Matrix(selector, range_ms) => {
@@ -87,10 +78,14 @@ impl Evaluator<'_> {
                 check_extension(name, selector)?;
                 let mut scalars = self.scalars(&call.args)?;
                 let selection = self.select(&selector.matchers, self.reached(range), Needed::All)?;
-                for one in 0..selection.len() {
-                    self.check_stop()?;
-                    work.columns.fill(&*selection, one, selector);
-                    self.slide(&mut work, range, &mut scalars, selection.labels(one), false)?;
+                if self.threads_for(selection.len()) > 1 {
+                    self.slide_apart(&mut work, range, &scalars, &*selection, selector)?;
+                } else {
+                    for one in 0..selection.len() {
+                        self.check_stop()?;
+                        work.columns.fill(&*selection, one, selector);
+                        self.slide(&mut work, range, &mut scalars, selection.labels(one), false)?;
+                    }
                 }
             }
             Kind::Subquery(subquery) => {
@@ -145,7 +140,7 @@ impl Evaluator<'_> {
     }
 
     /// Calls the function at every step for one series, whose samples are in the columns.
-    fn slide(
+    pub(super) fn slide(
         &mut self,
         work: &mut Work,
         range: Range,
@@ -286,12 +281,12 @@ impl Evaluator<'_> {
 }
 
 /// What stays the same while series are worked on.
-struct Work {
+pub(super) struct Work {
     spans: Vec<Span>,
     name: &'static str,
     kernel: RangeKernel,
-    out: Vec<Series>,
-    columns: Columns,
+    pub(super) out: Vec<Series>,
+    pub(super) columns: Columns,
     /// Of the floats in the columns, if the function wants them.
     breaks: Vec<Break>,
     /// Sizes of the histograms in the columns, summed up.
@@ -301,6 +296,24 @@ struct Work {
 }
 
 impl Work {
+    fn new(spans: Vec<Span>, name: &'static str, kernel: RangeKernel) -> Self {
+        Self {
+            spans,
+            name,
+            kernel,
+            out: Vec::new(),
+            columns: Columns::default(),
+            breaks: Vec::new(),
+            sizes: Vec::new(),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// The same for other series.
+    pub(super) fn fork(&self) -> Self {
+        Self::new(self.spans.clone(), self.name, self.kernel)
+    }
+
     /// Makes the columns ready for the function.
     fn prepare(&mut self) {
         self.columns.drop_stale();
