@@ -81,6 +81,12 @@ impl<'a> Evaluator<'a> {
         }
     }
 
+    /// The same within a loop over steps, where it is asked at some of them.
+    #[inline]
+    pub(crate) fn check_stop_at(&self, step: usize) -> Result<(), Error> {
+        if step.is_multiple_of(1024) { self.check_stop() } else { Ok(()) }
+    }
+
     /// Counts samples that are held from now on.
     pub(super) fn hold(&mut self, samples: usize) -> Result<(), Error> {
         self.samples += samples;

@@ -129,11 +129,11 @@ impl Evaluator<'_> {
         let mut out = Vec::with_capacity(selection.len());
         let mut columns = Columns::default();
         for one in (0..selection.len()).filter(|one| is_wanted(selection.labels(*one))) {
-            self.check_stop()?;
             columns.fill(&*selection, one, selector);
             let mut series = Series::new(selection.labels(one).clone(), taken != Taken::Value);
             let mut cursor = Cursor::new(&columns);
             for (step, time_ms) in steps.times().enumerate() {
+                self.check_stop_at(step)?;
                 let until_ms = moved.time(time_ms);
                 let found = cursor.newest(until_ms);
                 let Some(found) = found.filter(|found| found.is_within(until_ms, lookback_ms)) else {

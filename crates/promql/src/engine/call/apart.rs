@@ -50,7 +50,6 @@ impl Evaluator<'_> {
                     scope.spawn(move || {
                         let mut evaluator = evaluator.fork();
                         for one in begin..count.min(begin + each) {
-                            evaluator.check_stop()?;
                             part.columns.fill(selection, one, selector);
                             let labels = selection.labels(one);
                             evaluator.slide(&mut part, range, &mut scalars, labels, false)?;

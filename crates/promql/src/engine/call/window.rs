@@ -82,7 +82,6 @@ impl Evaluator<'_> {
                     self.slide_apart(&mut work, range, &scalars, &*selection, selector)?;
                 } else {
                     for one in 0..selection.len() {
-                        self.check_stop()?;
                         work.columns.fill(&*selection, one, selector);
                         self.slide(&mut work, range, &mut scalars, selection.labels(one), false)?;
                     }
@@ -98,7 +97,6 @@ impl Evaluator<'_> {
                 let mut range = Range::new(subquery.moved, subquery.range_ms, None, lookback_ms);
                 range.is_subquery = true;
                 for one in series {
-                    self.check_stop()?;
                     work.columns.fill_points(&one);
                     self.slide(&mut work, range, &mut scalars, &one.labels, one.drops_name)?;
                 }
@@ -158,6 +156,7 @@ impl Evaluator<'_> {
         let mut read_until_ms = i64::MIN;
         let mut size = 0;
         for (step, time_ms) in steps.times().enumerate() {
+            self.check_stop_at(step)?;
             let (after_ms, until_ms) = range.reach(time_ms);
             float.move_to(floats.len(), |at| floats[at].time_ms, after_ms, until_ms);
             histogram.move_to(histograms.len(), |at| histograms[at].time_ms, after_ms, until_ms);
