@@ -168,6 +168,124 @@ fn texts_and_times() {
 }
 
 #[test]
+fn whole_numbers_and_texts_are_numbers_as_well() {
+    for (function, cases) in [
+        (
+            "humanize",
+            &[("-1", "-1"), ("1234567", "1.235M"), ("9223372036854775807", "9.223E"), ("\".12\"", "120m")][..],
+        ),
+        (
+            "humanize1024",
+            &[("-1", "-1"), ("1234567", "1.177Mi"), ("9223372036854775807", "8Ei"), ("\"0.0\"", "0")],
+        ),
+        (
+            "humanizeDuration",
+            &[
+                ("-1", "-1s"),
+                ("1234567", "14d 6h 56m 7s"),
+                ("899.99", "14m 59s"),
+                ("86400", "1d 0h 0m 0s"),
+                (".1", "100ms"),
+                (".12345", "123.5ms"),
+                ("60.5", "1m 0s"),
+                ("1.2345", "1.234s"),
+                ("\"12.345\"", "12.35s"),
+                ("\"3600\"", "1h 0m 0s"),
+            ],
+        ),
+        (
+            "humanizePercentage",
+            &[
+                ("-0.22222", "-22.22%"),
+                ("0.0", "0%"),
+                ("-1", "-100%"),
+                ("1234567", "1.235e+08%"),
+                ("9223372036854775807", "9.223e+20%"),
+                ("\"1.23456\"", "123.5%"),
+            ],
+        ),
+        (
+            "humanizeTimestamp",
+            &[
+                ("0", "1970-01-01 00:00:00 +0000 UTC"),
+                ("1234567", "1970-01-15 06:56:07 +0000 UTC"),
+                ("9223372036", "2262-04-11 23:47:16 +0000 UTC"),
+                ("\"1435065584.128\"", "2015-06-23 13:19:44.128 +0000 UTC"),
+            ],
+        ),
+        (
+            "toTime",
+            &[
+                ("1657155181", "2022-07-07 00:53:01 +0000 UTC"),
+                ("\"1657155181\"", "2022-07-07 00:53:01 +0000 UTC"),
+            ],
+        ),
+    ] {
+        for (number, expected) in cases {
+            assert_eq!(
+                run(&format!("{{{{ {function} {number} }}}}"), 0.0).as_deref(),
+                Ok(*expected),
+                "{function} {number}"
+            );
+        }
+        for number in ["+Inf", "-Inf", "NaN"] {
+            if function != "toTime" && function != "humanizePercentage" {
+                let found = run(&format!("{{{{ {function} \"{number}\" }}}}"), 0.0);
+                assert_eq!(found.as_deref(), Ok(number), "{function}");
+            }
+        }
+        let error = run(&format!("{{{{ \"one\" | {function} }}}}"), 0.0).unwrap_err();
+        let end = format!(
+            "at <{function}>: error calling {function}: strconv.ParseFloat: parsing \"one\": invalid syntax"
+        );
+        assert!(error.ends_with(&end), "{error}");
+    }
+    for number in ["9223372036854775807", "-9223372036854775808", "1.8e300", "-1.8e300"] {
+        for function in ["toTime", "humanizeTimestamp"] {
+            let error = run(&format!("{{{{ {function} {number} }}}}"), 0.0).unwrap_err();
+            assert!(error.ends_with("since it overflows int64"), "{function} {number}: {error}");
+        }
+    }
+}
+
+#[test]
+fn values_that_are_histograms_and_labels_that_are_not_there() {
+    let histogram =
+        std::sync::Arc::new(model::Histogram { count: 3.0, sum: 10.0, ..model::Histogram::default() });
+    let found = vec![(labels(&[("instance", "a"), ("__value__", "v")]), PointValue::Histogram(histogram))];
+    let data = AlertData {
+        labels: &labels(&[]),
+        value: &found[0].1.clone(),
+        external_labels: &labels(&[]),
+        external_url: "",
+        time_ms: 0,
+        query: &|_| Ok(found.clone()),
+    };
+    for (text, expected) in [
+        ("{{ $value }}", "{count:3, sum:10}"),
+        ("{{ query \"m\" | first | value }}", "{count:3, sum:10}"),
+        ("{{ query \"m\" | first | strvalue }}", "v"),
+        ("{{ query \"m\" | first | label \"none\" }}|", "|"),
+        ("{{ $x := query \"m\" | first }}{{ $x.Labels.none }}|{{ $x.Labels.instance }}", "|a"),
+        ("{{ 1 }} plain {{ \"<b>\" }} {{ \"aA bB CC\" | toLower }}", "1 plain <b> aa bb cc"),
+        ("{{ printf \"%0.2f\" (parseDuration \"-1h2m10ms\") }}", "-3720.01"),
+    ] {
+        assert_eq!(expand("Test", text, &data).as_deref(), Ok(expected), "{text}");
+    }
+    for (text, end) in [
+        ("{{\u{a0}}}", "__alert_Test:1: unrecognized character in action: U+00A0"),
+        ("{{", "__alert_Test:1: unclosed action"),
+        (
+            "{{ (query \"m\").banana }}",
+            "at <\"m\">: can't evaluate field banana in type template.queryResult",
+        ),
+    ] {
+        let error = expand("Test", text, &data).unwrap_err();
+        assert!(error.ends_with(end), "{text}: {error}");
+    }
+}
+
+#[test]
 fn a_template_is_checked_without_data() {
     assert_eq!(check("Test", "{{ $labels.x | humanize }} {{ $value }}"), Ok(()));
     assert_eq!(check("Test", "{{ $labels.x"), Err("template: __alert_Test:1: unclosed action".to_owned()));
