@@ -34,7 +34,8 @@ impl Report {
     pub(super) fn to_xml(&self) -> String {
         let mut out = String::from("<testsuites>");
         for suite in &self.0 {
-            let failures: usize = suite.cases.iter().filter(|case| !case.failures.is_empty()).count();
+            // Of all cases together, so that there may be more than cases.
+            let failures: usize = suite.cases.iter().map(|case| case.failures.len()).sum();
             _ = write!(
                 out,
                 r#"<testsuite name="{}" tests="{}" failures="{failures}" errors="{}" skipped="0" timestamp="{}">"#,
@@ -106,12 +107,12 @@ mod tests {
         let mut report = Report::default();
         let suite = report.suite("a.yml");
         suite.case("good", Vec::new());
-        suite.case("<bad>", vec!["x\n\"y\"".to_owned()]);
+        suite.case("<bad>", vec!["x\n\"y\"".to_owned(), "z".to_owned()]);
         report.suite("b.yml").abort("no such file");
         assert_eq!(
             report.to_xml(),
-            "<testsuites><testsuite name=\"a.yml\" tests=\"2\" failures=\"1\" errors=\"0\" skipped=\"0\" timestamp=\"\">\
-             <testcase name=\"good\"></testcase><testcase name=\"&lt;bad&gt;\"><failure>x&#xA;&#34;y&#34;</failure>\
+            "<testsuites><testsuite name=\"a.yml\" tests=\"2\" failures=\"2\" errors=\"0\" skipped=\"0\" timestamp=\"\">\
+             <testcase name=\"good\"></testcase><testcase name=\"&lt;bad&gt;\"><failure>x&#xA;&#34;y&#34;</failure><failure>z</failure>\
              </testcase></testsuite><testsuite name=\"b.yml\" tests=\"1\" failures=\"0\" errors=\"1\" skipped=\"0\" \
              timestamp=\"\"><testcase name=\"unknown\"><error>no such file</error></testcase></testsuite></testsuites>"
         );

@@ -117,6 +117,9 @@ fn read(path: &Path, to: &mut impl Streams) -> Result<(TestFile, Vec<PathBuf>), 
     let mut rule_files: Vec<PathBuf> = Vec::new();
     for pattern in &file.rule_files {
         let pattern = if pattern.is_empty() { PathBuf::new() } else { cleaned(&folder.join(pattern)) };
+        if !is_pattern(&pattern.to_string_lossy()) {
+            return Err("syntax error in pattern".to_owned());
+        }
         let found = promconfig::expand_patterns(&[&pattern]);
         if found.is_empty() {
             to.err(&format!("  WARNING: no file match pattern {}\n", pattern.display()));
@@ -126,6 +129,36 @@ fn read(path: &Path, to: &mut impl Streams) -> Result<(TestFile, Vec<PathBuf>), 
         rule_files.extend(new);
     }
     Ok((file, rule_files))
+}
+
+/// Whether Go can match names with a pattern: sets are closed and not empty, and something stands behind each backslash.
+fn is_pattern(pattern: &str) -> bool {
+    let mut characters = pattern.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' if characters.next().is_none() => return false,
+            '[' => {
+                characters.next_if_eq(&'^');
+                let mut ranges = 0;
+                while ranges == 0 || characters.peek() != Some(&']') {
+                    ranges += 1;
+                    for end in 0..2 {
+                        match characters.next() {
+                            None | Some('-' | ']') => return false,
+                            Some('\\') if characters.next().is_none() => return false,
+                            Some(_) => {}
+                        }
+                        if end == 0 && characters.next_if_eq(&'-').is_none() {
+                            break;
+                        }
+                    }
+                }
+                characters.next();
+            }
+            _ => {}
+        }
+    }
+    true
 }
 
 /// A path without what takes it nowhere, as Go's `filepath.Clean` has it: what is printed should not depend on the detour.
@@ -149,6 +182,16 @@ fn cleaned(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn patterns_are_gos() {
+        for pattern in ["", "a*?.yml", "[a-c]", "[^a]b", "[\\]]", "a]", "a-b"] {
+            assert!(is_pattern(pattern), "{pattern}");
+        }
+        for pattern in ["[", "[]a]", "[a-]", "[-a]", "a\\", "[a", "[^", "[\\"] {
+            assert!(!is_pattern(pattern), "{pattern}");
+        }
+    }
 
     #[test]
     fn paths_are_cleaned_as_go_does() {
