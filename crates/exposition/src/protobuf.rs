@@ -191,12 +191,12 @@ impl<'a> ProtobufParser<'a> {
             if self.rest.is_empty() {
                 return Ok(false);
             }
-            let mut fields = Fields(self.rest);
+            let mut fields = Fields::new(self.rest, "MetricFamily");
             let length = fields.varint().ok();
-            let length_bytes = self.rest.len() - fields.0.len();
+            let length_bytes = self.rest.len() - fields.rest.len();
             let length = length.filter(|_| length_bytes <= MAX_LENGTH_BYTES);
             let length = length.ok_or("clientpb: invalid varint encountered")? as usize;
-            let (message, rest) = fields.0.split_at_checked(length).ok_or_else(|| {
+            let (message, rest) = fields.rest.split_at_checked(length).ok_or_else(|| {
                 let (expected, got) = (length_bytes + length, self.rest.len());
                 format!(
                     "clientpb: insufficient length of buffer, expected at least {expected} bytes, got {got} bytes"

@@ -53,7 +53,7 @@ impl<'a> Family<'a> {
         let mut metrics = std::mem::take(&mut self.metrics);
         metrics.clear();
         *self = Self { metrics, ..Self::default() };
-        let mut fields = Fields(bytes);
+        let mut fields = Fields::new(bytes, "MetricFamily");
         while let Some((number, value)) = fields.next()? {
             match number {
                 1 => self.name = value.bytes("Name")?,
@@ -161,10 +161,10 @@ impl<'a> Metric<'a> {
     /// Reads a metric over what was there.
     pub(super) fn decode(&mut self, kind: Kind, bytes: &'a [u8]) -> Result<(), String> {
         self.clear();
-        let mut fields = Fields(bytes);
+        let mut fields = Fields::new(bytes, "Metric");
         while let Some((number, value)) = fields.next()? {
             match (number, kind) {
-                (1, _) => self.labels.push(label(value.message("Label")?)?),
+                (1, _) => self.labels.push(label(value.message_of("Label", "LabelPair")?)?),
                 (2, Kind::Gauge) => self.scalar(value.message("Gauge")?)?,
                 (3, Kind::Counter) => self.scalar(value.message("Counter")?)?,
                 (4, Kind::Summary) => self.summary(value.message("Summary")?)?,
@@ -198,7 +198,7 @@ impl<'a> Metric<'a> {
             match number {
                 1 => self.value = value.double("Value")?,
                 2 => self.exemplar = Some(well_formed(value.bytes("Exemplar")?)?),
-                3 => self.start_ms = timestamp(value.message("StartTimestamp")?)?,
+                3 => self.start_ms = timestamp(value.message_of("StartTimestamp", "Timestamp")?)?,
                 _ => {}
             }
         }
@@ -222,7 +222,7 @@ impl<'a> Metric<'a> {
                     }
                     self.quantiles.push(quantile);
                 }
-                4 => self.start_ms = timestamp(value.message("StartTimestamp")?)?,
+                4 => self.start_ms = timestamp(value.message_of("StartTimestamp", "Timestamp")?)?,
                 _ => {}
             }
         }
@@ -245,13 +245,13 @@ impl<'a> Metric<'a> {
                 6 => native.zero_threshold = value.double("ZeroThreshold")?,
                 7 => native.zero_count = value.integer("ZeroCount")?,
                 8 => native.zero_count_float = value.double("ZeroCountFloat")?,
-                9 => native.negative.spans.push(span(value.message("NegativeSpan")?)?),
+                9 => native.negative.spans.push(span(value.message_of("NegativeSpan", "BucketSpan")?)?),
                 10 => value.signed_list("NegativeDelta", &mut native.negative.deltas)?,
                 11 => value.double_list("NegativeCount", &mut native.negative.counts)?,
-                12 => native.positive.spans.push(span(value.message("PositiveSpan")?)?),
+                12 => native.positive.spans.push(span(value.message_of("PositiveSpan", "BucketSpan")?)?),
                 13 => value.signed_list("PositiveDelta", &mut native.positive.deltas)?,
                 14 => value.double_list("PositiveCount", &mut native.positive.counts)?,
-                15 => self.start_ms = timestamp(value.message("StartTimestamp")?)?,
+                15 => self.start_ms = timestamp(value.message_of("StartTimestamp", "Timestamp")?)?,
                 16 => self.exemplars.push(well_formed(value.bytes("Exemplars")?)?),
                 _ => {}
             }
@@ -333,11 +333,11 @@ fn timestamp(mut fields: Fields<'_>) -> Result<i64, String> {
 
 /// The bytes of an exemplar, if they are a message: one that is none makes the body unreadable.
 fn well_formed(bytes: &[u8]) -> Result<&[u8], String> {
-    let mut fields = Fields(bytes);
+    let mut fields = Fields::new(bytes, "Exemplar");
     while let Some((number, value)) = fields.next()? {
         match number {
             1 => {
-                let mut label = value.message("Label")?;
+                let mut label = value.message_of("Label", "LabelPair")?;
                 while let Some((number, value)) = label.next()? {
                     match number {
                         1 => value.bytes("Name").map(drop)?,
@@ -357,11 +357,11 @@ fn well_formed(bytes: &[u8]) -> Result<&[u8], String> {
 /// A well-formed exemplar; a label that is no text leaves it out.
 pub(super) fn exemplar(bytes: &[u8]) -> Result<RawExemplar, String> {
     let mut exemplar = RawExemplar::default();
-    let mut fields = Fields(bytes);
+    let mut fields = Fields::new(bytes, "Exemplar");
     while let Some((number, value)) = fields.next()? {
         match number {
             1 => {
-                let (name, value) = label(value.message("Label")?)?;
+                let (name, value) = label(value.message_of("Label", "LabelPair")?)?;
                 exemplar.labels.push((name.to_owned(), value.to_owned()));
             }
             2 => exemplar.value = value.double("Value")?,

@@ -11,34 +11,47 @@ pub(super) enum Value<'a> {
 
 /// The fields of a message.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Fields<'a>(pub(super) &'a [u8]);
+pub(super) struct Fields<'a> {
+    pub(super) rest: &'a [u8],
+    /// The message's name, for errors.
+    message: &'static str,
+}
 
 const EOF: &str = "unexpected EOF";
 
 impl<'a> Fields<'a> {
+    pub(super) fn new(rest: &'a [u8], message: &'static str) -> Self {
+        Self { rest, message }
+    }
+
     /// Number and value of the next field; `None` behind the last one.
     pub(super) fn next(&mut self) -> Result<Option<(u32, Value<'a>)>, String> {
-        if self.0.is_empty() {
+        if self.rest.is_empty() {
             return Ok(None);
         }
         let tag = self.varint()?;
-        let number = u32::try_from(tag >> 3).ok().filter(|number| *number != 0);
-        let number = number.ok_or_else(|| format!("proto: illegal tag {} (wire type {tag})", tag >> 3))?;
+        let message = self.message;
+        if tag & 7 == 4 {
+            return Err(format!("proto: {message}: wiretype end group for non-group"));
+        }
+        // As Go has it: 32 bits of the number, with a sign.
+        let number = u32::try_from((tag >> 3) as i32).ok().filter(|number| *number != 0);
+        let illegal = || format!("proto: {message}: illegal tag {} (wire type {tag})", (tag >> 3) as i32);
+        let number = number.ok_or_else(illegal)?;
         let value = match tag & 7 {
             0 => Value::Varint(self.varint()?),
             1 => Value::Fixed64(u64::from_le_bytes(self.array()?)),
             2 => {
                 let length = self.varint()?;
                 let length = usize::try_from(length).map_err(|_| EOF)?;
-                let (bytes, rest) = self.0.split_at_checked(length).ok_or(EOF)?;
-                self.0 = rest;
+                let (bytes, rest) = self.rest.split_at_checked(length).ok_or(EOF)?;
+                self.rest = rest;
                 Value::Bytes(bytes)
             }
             5 => {
                 self.array::<4>()?;
                 Value::Fixed32
             }
-            4 => return Err("proto: wiretype end group for non-group".to_owned()),
             other => return Err(format!("proto: illegal wireType {other}")),
         };
         Ok(Some((number, value)))
@@ -47,22 +60,22 @@ impl<'a> Fields<'a> {
     /// A number in groups of seven bits.
     pub(super) fn varint(&mut self) -> Result<u64, String> {
         let mut number = 0_u64;
-        for (index, byte) in self.0.iter().enumerate() {
+        for (index, byte) in self.rest.iter().enumerate() {
             if index == 10 {
                 break;
             }
             number |= u64::from(byte & 0x7f) << (7 * index);
             if *byte < 0x80 {
-                self.0 = &self.0[index + 1..];
+                self.rest = &self.rest[index + 1..];
                 return Ok(number);
             }
         }
-        Err(if self.0.len() >= 10 { "proto: integer overflow" } else { EOF }.to_owned())
+        Err(if self.rest.len() >= 10 { "proto: integer overflow" } else { EOF }.to_owned())
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], String> {
-        let (array, rest) = self.0.split_first_chunk::<N>().ok_or(EOF)?;
-        self.0 = rest;
+        let (array, rest) = self.rest.split_first_chunk::<N>().ok_or(EOF)?;
+        self.rest = rest;
         Ok(*array)
     }
 }
@@ -107,8 +120,14 @@ impl<'a> Value<'a> {
         }
     }
 
-    pub(super) fn message(self, field: &str) -> Result<Fields<'a>, String> {
-        self.bytes(field).map(Fields)
+    /// A message in a field. Its name is that of the field, where [`Value::message_of`] does not say another.
+    pub(super) fn message(self, field: &'static str) -> Result<Fields<'a>, String> {
+        self.message_of(field, field)
+    }
+
+    /// A message of a type in a field.
+    pub(super) fn message_of(self, field: &str, name: &'static str) -> Result<Fields<'a>, String> {
+        self.bytes(field).map(|bytes| Fields::new(bytes, name))
     }
 
     /// Appends a repeated `sint64`, packed or not.
@@ -116,8 +135,8 @@ impl<'a> Value<'a> {
         match self {
             Self::Varint(number) => into.push(zigzag(number)),
             Self::Bytes(bytes) => {
-                let mut packed = Fields(bytes);
-                while !packed.0.is_empty() {
+                let mut packed = Fields::new(bytes, "");
+                while !packed.rest.is_empty() {
                     into.push(zigzag(packed.varint()?));
                 }
             }
@@ -155,7 +174,7 @@ mod tests {
     fn fields_of_all_kinds() {
         let message =
             [0x08, 0x96, 0x01, 0x12, 0x02, b'h', b'i', 0x19, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f, 0x25, 1, 2, 3, 4];
-        let mut fields = Fields(&message);
+        let mut fields = Fields::new(&message, "M");
         assert_eq!(fields.next(), Ok(Some((1, Value::Varint(150)))));
         assert_eq!(fields.next(), Ok(Some((2, Value::Bytes(b"hi")))));
         let (_, number) = fields.next().unwrap().unwrap();
@@ -172,11 +191,11 @@ mod tests {
             (&[0x12, 0x05, b'x'], EOF),
             (&[0x09, 1, 2], EOF),
             (&[0xff; 11], "proto: integer overflow"),
-            (&[0x02, 0x00], "proto: illegal tag 0 (wire type 2)"),
+            (&[0x02, 0x00], "proto: M: illegal tag 0 (wire type 2)"),
             (&[0x0b], "proto: illegal wireType 3"),
         ];
         for (bytes, message) in cases {
-            assert_eq!(Fields(bytes).next(), Err(message.to_owned()), "{bytes:x?}");
+            assert_eq!(Fields::new(bytes, "M").next(), Err(message.to_owned()), "{bytes:x?}");
         }
     }
 }
