@@ -11,7 +11,6 @@
 //! On purpose:
 //!
 //! - Series are those with samples in the range, not in the blocks that the range touches.
-//! - Series that nothing sorts come by their labels, not as they were first written; `limit` cuts accordingly.
 //! - A time that no clock shows (`NaN`, `Inf`, `1e30`) is refused. Prometheus takes it for some other time, and evaluates
 //!   what lies before 1677 or after 2262 at some other time, too.
 //! - A query that has no time at all (`timeout=0`) has timed out: 503. Prometheus' answer depends on where it notices.
@@ -20,6 +19,7 @@
 //! - Metadata is that of OTLP and remote write as well as of scraped targets.
 //! - Flags, features and build information are our own. The search API is off.
 //! - `scrape_pools/config` is there, which came to Prometheus after 3.14.
+//! - Of two series that must not be there together, the smaller is named first, as in Prometheus after 3.14.
 //! - A write of a type that is not known is told so (415) before its block is read; Prometheus reads it first.
 //! - Prometheus' own pages lead to our UI; there are no console templates, no `/debug/pprof`, and no `openapi.yaml`, since
 //!   the description is Prometheus' own text.

@@ -27,6 +27,8 @@ global:
   evaluation_interval: 30d
   external_labels:
     monitor: here
+rule_files:
+- rules.yml
 scrape_configs:
 - job_name: nobody
   static_configs:
@@ -38,6 +40,28 @@ scrape_configs:
     regex: .*:10
     action: drop
 - job_name: empty
+";
+
+/// Rules that nobody evaluates.
+const RULES: &str = "\
+groups:
+- name: first
+  rules:
+  - record: up:sum
+    expr: sum(up)
+    labels: {kind: sum}
+  - alert: Down
+    expr: up == 0
+    for: 5m
+    labels: {severity: page}
+    annotations: {summary: '{{ $labels.job }} <down>'}
+- name: second
+  interval: 20d
+  limit: 3
+  rules:
+  - alert: Never
+    expr: vector(0) > 1
+    keep_firing_for: 1m
 ";
 
 /// What the embedded engine has always on.
@@ -265,6 +289,7 @@ impl Servers {
         let dir = TempDir::new()?;
         let config = dir.path().join("prometheus.yml");
         std::fs::write(&config, CONFIG)?;
+        std::fs::write(dir.path().join("rules.yml"), RULES)?;
         let (peer, theirs) = prometheus(dir.path(), &config)?;
         let config = config.display().to_string();
         let stack = Stack::up(
