@@ -16,7 +16,7 @@ mod starts;
 mod tombstones;
 mod write;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -202,24 +202,17 @@ impl Block {
         Ok(())
     }
 
-    /// Adds the values of a label in the series that satisfy every matcher; in all series if there is none.
-    pub(crate) fn label_values(
-        &self,
-        name: &str,
-        matchers: &[Matcher],
-        found: &mut Vec<String>,
-    ) -> Result<()> {
+    /// Values of a label in the series that satisfy every matcher, in all series if there is none; sorted, each once.
+    pub(crate) fn label_values(&self, name: &str, matchers: &[Matcher]) -> Result<Vec<String>> {
         if matchers.is_empty() {
-            found.extend(self.index.label_values(name).map(str::to_owned));
-            return Ok(());
+            return Ok(self.index.label_values(name).map(str::to_owned).collect());
         }
-        let mut values = HashSet::new();
+        let mut values = BTreeSet::new();
         for number in postings::select(&self.index, matchers) {
             values.insert(self.index.label(number, name)?);
         }
         values.remove("");
-        found.extend(values.into_iter().map(str::to_owned));
-        Ok(())
+        Ok(values.into_iter().map(str::to_owned).collect())
     }
 
     /// Deletes the times from the first to the last, both included, of the series that satisfy every matcher.
@@ -343,8 +336,6 @@ mod tests {
         assert_eq!(find(model::MatchOp::Regex, "05.."), 100);
         assert_eq!(find(model::MatchOp::Regex, "0500|0700|x"), 2);
         assert_eq!(find(model::MatchOp::NotRegex, "0.*"), 0);
-        let mut values = Vec::new();
-        block.label_values("a", &[], &mut values).unwrap();
-        assert_eq!(values.len(), 1000);
+        assert_eq!(block.label_values("a", &[]).unwrap().len(), 1000);
     }
 }

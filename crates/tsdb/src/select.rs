@@ -10,6 +10,7 @@ use crate::block::{Block, BlockSeries};
 use crate::chunk::{Chunk, ChunkIter};
 use crate::index::Index;
 use crate::intervals::Intervals;
+use crate::postings::Postings as _;
 use crate::series::{Data, Series, Tail};
 use crate::{Error, Result, Tsdb, merge};
 
@@ -356,18 +357,31 @@ impl Tsdb {
     /// each block count as a whole where they overlap the range.
     pub fn label_values(&self, name: &str, sets: &[Vec<Matcher>], range: MsRange) -> Result<Vec<String>> {
         let mut found = Vec::new();
+        // Mostly there is one place to look at, whose values are sorted.
+        let mut add = |values: Vec<String>| {
+            if found.is_empty() {
+                found = values;
+            } else {
+                found.extend(values);
+                found = each_once(std::mem::take(&mut found));
+            }
+        };
         self.each_head(sets, range, |index, matchers| {
             if matchers.is_empty() {
-                found.extend(index.values(name).map(|(value, _)| value.to_owned()));
-                return;
+                let mut values = Vec::with_capacity(index.value_count(name));
+                values.extend(index.values(name).map(|(value, _)| value.to_owned()));
+                return add(values);
             }
             let mut values = HashSet::new();
             index.each(matchers, |series| _ = values.insert(series.labels.get(name)));
             values.remove("");
-            found.extend(values.into_iter().map(str::to_owned));
+            add(each_once(values.into_iter().map(str::to_owned).collect()));
         });
-        self.each_block(sets, range, |block, matchers| block.label_values(name, matchers, &mut found))?;
-        Ok(each_once(found))
+        self.each_block(sets, range, |block, matchers| {
+            add(block.label_values(name, matchers)?);
+            Ok(())
+        })?;
+        Ok(found)
     }
 
     /// Visits the index with each of the sets if the head overlaps a range.

@@ -19,6 +19,17 @@ fn label(out: &mut String, text: &str) {
 
 fn quoted(out: &mut String, text: &str, for_pages: bool) {
     out.push('"');
+    // A look at the bytes suffices for nearly all texts; 0xe2 is what the two separators begin with.
+    let is_plain = |byte: u8| {
+        byte >= b' '
+            && !matches!(byte, b'"' | b'\\')
+            && !(for_pages && matches!(byte, b'<' | b'>' | b'&' | 0xe2))
+    };
+    if text.bytes().fold(true, |plain, byte| plain & is_plain(byte)) {
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
     let mut rest = text;
     let special = |character: char| match character {
         '"' | '\\' => true,

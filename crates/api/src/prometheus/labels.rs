@@ -54,7 +54,8 @@ fn texts(mut items: Vec<String>, limit: usize) -> Answer {
     if truncated {
         items.truncate(limit);
     }
-    let mut data = String::new();
+    let bytes: usize = items.iter().map(|item| item.len() + 3).sum();
+    let mut data = String::with_capacity(bytes + 2);
     json::strings(&mut data, items.iter().map(String::as_str));
     Answer::new(data).warn(truncated.then_some(TRUNCATED))
 }
