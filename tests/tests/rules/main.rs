@@ -3,17 +3,19 @@
 mod alertmanager;
 mod beside;
 mod data;
+mod own;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use libtest_mimic::{Arguments, Failed};
+use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
 use tests::http;
 use tests::peers::{pinned, tool, trial};
 
 fn main() -> ExitCode {
     let trials = vec![
+        Trial::test("our rules and those that Pyrra makes of our objectives are evaluated", own::rules),
         trial(
             "an alert goes from pending to firing, to Alertmanager, through kill -9, to resolved",
             &["alertmanager", "amtool"],

@@ -102,7 +102,7 @@ fn read(sample: &ExpectedSample) -> Result<Sample, String> {
         [Point::Histogram { histogram, .. }] => {
             Ok(Sample { labels, value: sample.value, histogram: Notation(histogram).to_string() })
         }
-        [Point::Float(value)] => Err(format!("expected histogram, got {}", model::number::Fixed(*value))),
+        [Point::Float(value)] => Err(format!("expected histogram, got {}", model::number::Decimals(*value))),
         [Point::None] => Err("expected histogram, got _".to_owned()),
         several => Err(format!("expected 1 value, got {}", several.len())),
     }
