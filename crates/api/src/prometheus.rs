@@ -37,6 +37,7 @@ mod notifications;
 mod params;
 mod query;
 mod read;
+mod requests;
 mod result;
 mod routes;
 mod rules;
@@ -77,7 +78,7 @@ pub fn router_with(context: Context, receivers: Router) -> Router {
     let figures = Extension(Arc::new(QueryFigures::new(&registry)));
     let router = router.with_state(context).layer(figures).merge(receivers).fallback(not_found);
     let judge = middleware::from_fn(move |request, next| routes::judge(table.clone(), request, next));
-    let router = observe::observe(router, "prometheus", &registry);
+    let router = requests::told(observe::observe(router, "prometheus", &registry), &registry);
     // Around the whole: a route that does not know a method would add what it knows.
     Router::new().fallback_service(router).layer(judge)
 }

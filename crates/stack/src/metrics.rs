@@ -1,6 +1,7 @@
 //! What the stack says of itself on `/metrics`: read from the stores and the system when it is asked for.
 
 mod process;
+mod storage;
 
 use std::fmt;
 
@@ -12,6 +13,7 @@ use prometheus::{Gauge, GaugeVec, IntCounterVec, IntGaugeVec, Opts, PullingGauge
 use crate::Identity;
 
 pub use process::ProcessFigures;
+pub(crate) use storage::StorageCollector;
 
 /// What a store says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -125,6 +125,7 @@ impl Stack {
         };
         registry.register(Box::new(api::observe::PoolCollector::new(pool)?))?;
         metrics::register(&registry, sources, &config.identity)?;
+        registry.register(Box::new(metrics::StorageCollector::new(Arc::clone(&stores.metrics))?))?;
         tracing::info!(data_dir = %config.data_dir.display(), took = ?began.elapsed(), "the engine is up");
         Ok(Running { began, config, ready, servers, services, gate, generator, prometheus, stores, lock })
     }

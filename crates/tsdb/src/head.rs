@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
-use model::{Exemplar, Labels, Metadata};
+use model::{Exemplar, Labels, Metadata, SampleValue};
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
 use crate::exemplars::Ring;
@@ -33,6 +33,8 @@ pub(crate) struct Head {
     exemplars: Mutex<Ring>,
     bytes: AtomicUsize,
     samples: AtomicU64,
+    /// Samples that came since the start: floats, histograms.
+    appended: [AtomicU64; 2],
     chunks: AtomicU64,
     min_time_ms: AtomicI64,
     max_time_ms: AtomicI64,
@@ -45,6 +47,8 @@ pub(crate) struct Head {
 pub(crate) struct Applied {
     growth: Growth,
     samples: u64,
+    /// Of them.
+    histograms: u64,
     span: Option<(i64, i64)>,
 }
 
@@ -55,6 +59,11 @@ impl Applied {
         self.samples += 1;
         let (first_ms, last_ms) = self.span.unwrap_or((time_ms, time_ms));
         self.span = Some((first_ms.min(time_ms), last_ms.max(time_ms)));
+    }
+
+    fn add_histogram(&mut self, time_ms: i64, growth: Growth) {
+        self.add(time_ms, growth);
+        self.histograms += 1;
     }
 }
 
@@ -79,6 +88,7 @@ impl Head {
             exemplars: Mutex::new(Ring::new(max_exemplars)),
             bytes: AtomicUsize::new(0),
             samples: AtomicU64::new(0),
+            appended: [AtomicU64::new(0), AtomicU64::new(0)],
             chunks: AtomicU64::new(0),
             min_time_ms: AtomicI64::new(i64::MAX),
             max_time_ms: AtomicI64::new(i64::MIN),
@@ -114,7 +124,10 @@ impl Head {
                 };
                 let mut data = series.data.lock();
                 let change = data.insert(sample.time_ms, sample.start_ms, &sample.value);
-                applied.add(sample.time_ms, change);
+                match sample.value {
+                    SampleValue::Float(_) => applied.add(sample.time_ms, change),
+                    SampleValue::Histogram(_) => applied.add_histogram(sample.time_ms, change),
+                }
             }
         }
         for (name, metadata) in record.metadata {
@@ -143,7 +156,20 @@ impl Head {
         }
         self.grow(applied.growth.bytes);
         self.samples.fetch_add(applied.samples, Ordering::Relaxed);
+        let [floats, histograms] = &self.appended;
+        floats.fetch_add(applied.samples - applied.histograms, Ordering::Relaxed);
+        histograms.fetch_add(applied.histograms, Ordering::Relaxed);
         self.chunks.fetch_add(applied.growth.chunks as u64, Ordering::Relaxed);
+    }
+
+    /// Samples that came since the start or the last [`forget_appended`](Self::forget_appended): floats, histograms.
+    pub(crate) fn appended(&self) -> [u64; 2] {
+        self.appended.each_ref().map(|count| count.load(Ordering::Relaxed))
+    }
+
+    /// What was replayed has not been appended.
+    pub(crate) fn forget_appended(&self) {
+        self.appended.iter().for_each(|count| count.store(0, Ordering::Relaxed));
     }
 
     /// The index, for who only reads it.

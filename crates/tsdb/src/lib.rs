@@ -237,6 +237,7 @@ impl Tsdb {
     pub fn stats(&self) -> Stats {
         let head = &self.inner.head;
         let is_empty = head.sample_count() == 0;
+        let [appended_floats, appended_histograms] = head.appended();
         let blocks = self.inner.blocks();
         Stats {
             head_items: head.sample_count(),
@@ -244,7 +245,10 @@ impl Tsdb {
             wal: self.inner.wal.stats(),
             series: head.series_count() as u64,
             chunks: head.chunk_count(),
+            appended_floats,
+            appended_histograms,
             exemplars: head.exemplar_count() as u64,
+            max_exemplars: self.inner.config.max_exemplars as u64,
             checkpoint_bytes: self.inner.checkpoint_bytes.load(Ordering::Relaxed),
             min_time_ms: if is_empty { 0 } else { head.min_time_ms() },
             max_time_ms: if is_empty { 0 } else { head.max_time_ms() },
@@ -308,6 +312,7 @@ impl Inner {
             }
             Err(_) => unreadable += 1,
         })?;
+        head.forget_appended();
         for damage in &recovery.damage {
             tracing::warn!(?damage, "damage in the metrics log was stepped over");
         }
@@ -419,8 +424,14 @@ pub struct Stats {
     pub series: u64,
     /// Chunks in the head.
     pub chunks: u64,
+    /// Floats that were taken since the start.
+    pub appended_floats: u64,
+    /// Native histograms that were.
+    pub appended_histograms: u64,
     /// Exemplars in the ring.
     pub exemplars: u64,
+    /// Most exemplars in the ring.
+    pub max_exemplars: u64,
     /// Bytes of the newest checkpoint.
     pub checkpoint_bytes: u64,
     /// Milliseconds since the Unix epoch of the oldest sample; 0 if there is none.
