@@ -45,8 +45,8 @@ fn main() -> ExitCode {
         };
         let found = lines::of(&translated(dir, &config)?);
         expect(&found[..1], &[concat!(
-            r#"{__name__="my.counter", job="my.service", my.counter.attr="some value", otel_scope_my.scope.attribute="some scope attribute", "#,
-            r#"otel_scope_name="my.library", otel_scope_version="1.0.0"} 5 @1544712660300 from 1544712660300"#
+            r#"{__name__="my.counter", job="my.service", "my.counter.attr"="some value", "#,
+            r#""otel_scope_my.scope.attribute"="some scope attribute", otel_scope_name="my.library", otel_scope_version="1.0.0"} 5 @1544712660300 from 1544712660300"#
         )])
     });
     corpus.run()

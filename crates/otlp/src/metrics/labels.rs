@@ -223,7 +223,7 @@ mod tests {
         let point = [("a_b", "2"), ("a.b", "1"), ("__name__", "x")];
         assert_eq!(built(&point, &[], &Config::default()), r#"{a_b="1;2"}"#);
         let utf8 = Config { translation_strategy: Strategy::NoTranslation, ..Config::default() };
-        assert_eq!(built(&point, &[], &utf8), r#"{a.b="1", a_b="2"}"#);
+        assert_eq!(built(&point, &[], &utf8), r#"{"a.b"="1", a_b="2"}"#);
     }
 
     #[test]

@@ -316,7 +316,7 @@ mod tests {
         assert_eq!(labels(r#"{foo="bar",  b='c' , }"#), r#"{b="c", foo="bar"}"#);
         assert_eq!(labels("{a=`raw \\n`}"), r#"{a="raw \\n"}"#);
         assert_eq!(labels(r#"up{job="x"}"#), r#"{__name__="up", job="x"}"#);
-        assert_eq!(labels(r#"{"up", "a.b"="c"}"#), r#"{__name__="up", a.b="c"}"#);
+        assert_eq!(labels(r#"{"up", "a.b"="c"}"#), r#"{__name__="up", "a.b"="c"}"#);
         assert_eq!(labels("{}"), "{}");
         assert_eq!(labels(""), "{}");
         assert_eq!(labels("{a=\"b\", # a comment\n c=\"\"}"), r#"{a="b"}"#);

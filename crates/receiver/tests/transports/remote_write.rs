@@ -450,7 +450,7 @@ async fn a_bomb_is_413_and_counted() {
     }
     // A claim within the limit, by a body that cannot hold so much.
     let answer = send(&router, post(PATH, &[V1, SNAPPY], vec![0x80, 0x80, 0x80, 0x10, 0])).await;
-    assert_text(&answer, StatusCode::BAD_REQUEST, "snappy: corrupt input");
+    assert_text(&answer, StatusCode::BAD_REQUEST, "s2: corrupt input");
     let refused = |reason| door.counted(names::REFUSED_REQUESTS, &["metrics", "remote_write", reason]);
     assert_eq!((refused("too_large"), refused("malformed")), (4, 1));
     assert_eq!(door.counted(names::IN_FLIGHT_BYTES, &[]), 0);
