@@ -295,6 +295,40 @@ mod tests {
     }
 
     #[test]
+    fn what_may_not_stand_where_it_does() {
+        for (query, expected) in [
+            // Within an aggregation whatever has no name of its own is in that.
+            ("sum(a b)", "1:7: parse error: unexpected identifier \"b\" in aggregation"),
+            (
+                "sum by (x) ((a - on (y) group_right (z)))",
+                "1:40: parse error: unexpected \")\" in aggregation",
+            ),
+            ("a)", "1:3: parse error: unexpected right parenthesis ')'"),
+            ("sum(a, b))", "1:11: parse error: unexpected right parenthesis ')'"),
+            ("a[:1m]", "1:4: parse error: unexpected colon before duration in duration expression"),
+            ("abs(a,,b)", "1:6: parse error: trailing commas not allowed in function call args"),
+            (
+                "sum by (without) (a)",
+                "1:9: parse error: unexpected <without> in grouping opts, expected label",
+            ),
+            (
+                "a * on(b) group_left @ c",
+                "1:22: parse error: unexpected <op:@> in grouping opts, expected \"(\"",
+            ),
+            ("atan2", "1:1: parse error: unexpected <op:atan2>"),
+            ("a fill", "1:3: parse error: unexpected identifier \"fill\""),
+            (
+                "1e309",
+                "1:1: parse error: error parsing number: strconv.ParseFloat: parsing \"1e309\": value out of range",
+            ),
+        ] {
+            assert_eq!(message(query), expected, "{query}");
+        }
+        assert_eq!(vector("a offset - -2m").offset_ms, 120_000);
+        assert_eq!(vector("fill").name.as_deref(), Some("fill"));
+    }
+
+    #[test]
     fn deep_and_long_queries_are_refused() {
         assert!(message(&"(".repeat(100_000)).contains("nested too deeply"));
         assert!(message(&"-".repeat(100_000)).contains("nested too deeply"));

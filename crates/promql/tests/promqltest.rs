@@ -12,6 +12,7 @@ mod script;
 #[path = "promqltest/store.rs"]
 mod store;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -22,12 +23,16 @@ use store::Store;
 
 const FOLDER: &str = "prometheus/promqltest";
 
+/// Tests of our own in the same notation: what upstream's do not have.
+const OWN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/evaluation");
+
 fn main() -> ExitCode {
     let mut corpus = Corpus::new(FOLDER);
     let mut files: Vec<_> = corpus
         .dir()
-        .and_then(|dir| std::fs::read_dir(dir).ok())
         .into_iter()
+        .chain([Path::new(OWN)])
+        .filter_map(|dir| std::fs::read_dir(dir).ok())
         .flatten()
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
         .filter(|path| path.extension().is_some_and(|extension| extension == "test"))
@@ -35,6 +40,7 @@ fn main() -> ExitCode {
     files.sort();
     for path in files {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = if path.starts_with(OWN) { format!("own {name}") } else { name };
         let text = std::fs::read_to_string(&path).unwrap_or_default();
         if let Err(reason) = add_cases(&mut corpus, &name, &text) {
             corpus.case(&format!("{name} is read"), move |_| Err(reason));
