@@ -28,7 +28,9 @@ pub(crate) fn read(node: &Node, context: &mut Context) -> Outcome<(Config, Strin
         yaml::strings,
     )?;
     fields.set("ignore_resource_attributes", &mut otlp.ignore_resource_attributes, context, yaml::strings)?;
-    fields.set("translation_strategy", &mut strategy, context, yaml::string)?;
+    fields.set("translation_strategy", &mut strategy, context, |node, context| {
+        yaml::named_string(node, context, "otlptranslator.TranslationStrategyOption")
+    })?;
     fields.close(context)?;
     let otlp = otlp.validated().map_err(|message| node.refuse(message))?;
     Ok((otlp, strategy))

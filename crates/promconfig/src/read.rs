@@ -16,7 +16,7 @@ pub(crate) fn duration(node: &Node, context: &mut Context) -> Outcome<Duration> 
 }
 
 pub(crate) fn size(node: &Node, context: &mut Context) -> Outcome<i64> {
-    let text = yaml::string(node, context)?;
+    let text = yaml::named_string(node, context, "units.Base2Bytes")?;
     crate::size::parse(&text).map_err(|message| node.refuse(message))
 }
 

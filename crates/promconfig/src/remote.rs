@@ -222,6 +222,10 @@ impl RemoteWriteConfig {
             }
         }
         let headers_position = fields.position("headers");
+        // Null empties the block, its defaults included.
+        if fields.node("queue_config").is_some_and(Node::is_null) {
+            queue.max_shards = 0;
+        }
         let queue_position = fields.position("queue_config");
         fields.close(context)?;
         let Some(address) = address else { return Err(node.refuse("url for remote_write is empty")) };

@@ -34,10 +34,12 @@ pub struct Issue {
 #[non_exhaustive]
 pub enum Error {
     /// It is not YAML.
-    #[error("yaml: line {line}: {message}")]
+    #[error("yaml: {}{message}", of_line(*said))]
     Syntax {
         /// Line, from 1.
         line: u32,
+        /// The line that Go's text names, which counts in its own way.
+        said: Option<u32>,
         /// What was found or missing.
         message: String,
     },
@@ -72,6 +74,10 @@ impl Error {
             Self::Refused { position, .. } => position.map(|position| position.line),
         }
     }
+}
+
+fn of_line(line: Option<u32>) -> String {
+    line.map(|line| format!("line {line}: ")).unwrap_or_default()
 }
 
 fn lines(issues: &[Issue]) -> String {

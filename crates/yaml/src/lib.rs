@@ -16,6 +16,7 @@
 mod emit;
 mod error;
 mod fields;
+mod libyaml;
 mod load;
 mod node;
 mod readers;
@@ -41,7 +42,10 @@ pub fn read<T>(
     limits: Limits,
     reader: impl FnOnce(&Node, &mut Context) -> Outcome<T>,
 ) -> Result<T> {
-    let node = parse(text, limits)?;
+    let node = parse(text, limits).map_err(|error| match dialect {
+        Dialect::V2 => libyaml::in_words_of_v2(error, text),
+        Dialect::V3 => error,
+    })?;
     let mut context = Context::new(dialect);
     let outcome = reader(&node, &mut context);
     context.finish(outcome)

@@ -262,6 +262,7 @@ fn place(parent: &mut Open, node: Node) -> Result<()> {
         (Value::Scalar(_), _) => {
             return Err(Error::Syntax {
                 line: node.position.line,
+                said: Some(node.position.line),
                 message: "value inside a scalar".to_owned(),
             });
         }
@@ -331,7 +332,8 @@ fn syntax(error: &ScanError) -> Error {
         _ => "",
     };
     let message = if message.is_empty() { error.info() } else { message.to_owned() };
-    Error::Syntax { line: error.marker().line() as u32, message }
+    let line = error.marker().line() as u32;
+    Error::Syntax { line, said: Some(line), message }
 }
 
 #[cfg(test)]
