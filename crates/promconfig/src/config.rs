@@ -264,7 +264,7 @@ impl Config {
 fn read_jobs(node: &Node, context: &mut Context) -> Outcome<Vec<Written>> {
     yaml::list(node, context, "[]*config.ScrapeConfig", |node, context| {
         if node.is_null() {
-            return Err(node.refuse("empty or null scrape config section"));
+            return Err(context.refuse_later(node.position, "empty or null scrape config section"));
         }
         Written::read(node, context)
     })

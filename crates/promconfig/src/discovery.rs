@@ -217,7 +217,8 @@ fn take_list<T>(
             let empty = matches!(&node.value, yaml::Value::Mapping(entries) if entries.is_empty());
             let own_check = matches!(key, "file_sd_configs" | "http_sd_configs" | "dns_sd_configs");
             if node.is_null() || (empty && !own_check) {
-                return Err(node.refuse(format!("empty or null section in {key}")));
+                let message = format!("empty or null section in {key}");
+                return Err(context.refuse_later(node.position, message));
             }
             read(node, context)
         })

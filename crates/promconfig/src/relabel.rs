@@ -126,7 +126,10 @@ impl Rule {
     pub(crate) fn list(missing: &'static str) -> impl Fn(&Node, &mut Context) -> Outcome<Vec<Self>> {
         move |node, context| {
             yaml::list(node, context, "[]*relabel.Config", |node, context| {
-                if node.is_null() { Err(node.refuse(missing)) } else { Self::read(node, context) }
+                if node.is_null() {
+                    return Err(context.refuse_later(node.position, missing));
+                }
+                Self::read(node, context)
             })
         }
     }

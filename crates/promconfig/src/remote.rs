@@ -186,7 +186,7 @@ const MESSAGES: [&str; 2] = ["prometheus.WriteRequest", "io.prometheus.write.v2.
 impl RemoteWriteConfig {
     pub(crate) fn read(node: &Node, context: &mut Context) -> Outcome<Self> {
         if node.is_null() {
-            return Err(node.refuse("empty or null remote write config section"));
+            return Err(context.refuse_later(node.position, "empty or null remote write config section"));
         }
         let mut fields = Fields::open(node, context, "config.plain")?;
         let address = fields.optional("url", context, url)?;
@@ -345,7 +345,7 @@ pub struct RemoteReadConfig {
 impl RemoteReadConfig {
     pub(crate) fn read(node: &Node, context: &mut Context) -> Outcome<Self> {
         if node.is_null() {
-            return Err(node.refuse("empty or null remote read config section"));
+            return Err(context.refuse_later(node.position, "empty or null remote read config section"));
         }
         let mut fields = Fields::open(node, context, "config.plain")?;
         let address = fields.optional("url", context, url)?;

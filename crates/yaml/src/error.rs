@@ -117,12 +117,14 @@ pub struct Context {
     dialect: Dialect,
     issues: Vec<Issue>,
     count: usize,
+    /// Refusals that wait for the mapping around them to be read without a complaint.
+    waiting: Vec<Failure>,
 }
 
 impl Context {
     /// Without complaints.
     pub fn new(dialect: Dialect) -> Self {
-        Self { dialect, issues: Vec::new(), count: 0 }
+        Self { dialect, issues: Vec::new(), count: 0, waiting: Vec::new() }
     }
 
     /// Whose texts are used.
@@ -139,6 +141,23 @@ impl Context {
         Failure::Noted
     }
 
+    /// Refuses the document once the mapping around a value has been read: where that brings complaints, they are told
+    /// instead. Give the returned failure on.
+    pub fn refuse_later(&mut self, position: Position, message: impl Into<String>) -> Failure {
+        self.waiting.push(Failure::Fatal { message: message.into(), position: Some(position) });
+        Failure::Noted
+    }
+
+    /// How many refusals wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Forgets the refusals since there were so many, and gives the first of them.
+    pub(crate) fn take_waiting(&mut self, before: usize) -> Option<Failure> {
+        self.waiting.drain(before.min(self.waiting.len())..).next()
+    }
+
     /// How many complaints there were, to see later whether there are more.
     pub fn complaints(&self) -> usize {
         self.count
@@ -149,7 +168,8 @@ impl Context {
     /// # Errors
     /// The complaints by line, or the fatal failure.
     pub fn finish<T>(mut self, outcome: Outcome<T>) -> Result<T> {
-        match outcome {
+        let waiting = self.take_waiting(0).filter(|_| self.issues.is_empty());
+        match waiting.map_or(outcome, Err) {
             Err(Failure::Fatal { message, position }) => Err(Error::Refused { message, position }),
             Ok(value) if self.issues.is_empty() => Ok(value),
             Ok(_) | Err(Failure::Noted) => {

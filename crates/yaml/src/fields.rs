@@ -27,6 +27,7 @@ pub struct Fields<'n> {
     type_name: &'static str,
     known: Vec<&'static str>,
     complaints: usize,
+    waiting: usize,
 }
 
 impl<'n> Fields<'n> {
@@ -35,7 +36,7 @@ impl<'n> Fields<'n> {
     /// # Errors
     /// A complaint for everything else.
     pub fn open(node: &'n Node, context: &mut Context, type_name: &'static str) -> Outcome<Self> {
-        let complaints = context.complaints();
+        let (complaints, waiting) = (context.complaints(), context.waiting());
         if !matches!(node.value, Value::Mapping(_)) && !node.is_null() {
             let text = format!("cannot unmarshal {} into {type_name}", node.described());
             return Err(context.complain(node.position, text));
@@ -43,7 +44,7 @@ impl<'n> Fields<'n> {
         if context.dialect() == Dialect::V3 && repeated_keys(node, context) {
             return Err(Failure::Noted);
         }
-        Ok(Self { node, type_name, known: Vec::new(), complaints })
+        Ok(Self { node, type_name, known: Vec::new(), complaints, waiting })
     }
 
     /// The value of a field as it stands. The field counts as known from now on.
@@ -104,7 +105,8 @@ impl<'n> Fields<'n> {
     /// Complains about fields that nobody asked for and about those given twice.
     ///
     /// # Errors
-    /// When anything was complained about since [`Fields::open`]: checks of the whole are pointless then.
+    /// When anything was complained about since [`Fields::open`]: checks of the whole are pointless then. Otherwise the
+    /// first refusal that waited for this ([`Context::refuse_later`]).
     pub fn close(self, context: &mut Context) -> Outcome<()> {
         let mut seen = HashSet::new();
         for entry in self.node.entries() {
@@ -122,6 +124,10 @@ impl<'n> Fields<'n> {
             }
             seen.insert(name);
         }
-        if context.complaints() > self.complaints { Err(Failure::Noted) } else { Ok(()) }
+        let refusal = context.take_waiting(self.waiting);
+        if context.complaints() > self.complaints {
+            return Err(Failure::Noted);
+        }
+        refusal.map_or(Ok(()), Err)
     }
 }
