@@ -75,9 +75,10 @@ pub fn router_with(context: Context, receivers: Router) -> Router {
         .knows("/api/v1/write", Takes::Post)
         .knows("/api/v1/otlp/v1/metrics", Takes::Post);
     let (router, table) = routes.into_parts();
+    let table = Arc::new(table);
     let figures = Extension(Arc::new(QueryFigures::new(&registry)));
     let router = router.with_state(context).layer(figures).merge(receivers).fallback(not_found);
-    let judge = middleware::from_fn(move |request, next| routes::judge(table.clone(), request, next));
+    let judge = middleware::from_fn(move |request, next| routes::judge(Arc::clone(&table), request, next));
     let router = requests::told(observe::observe(router, "prometheus", &registry), &registry);
     // Around the whole: a route that does not know a method would add what it knows.
     Router::new().fallback_service(router).layer(judge)

@@ -7,6 +7,7 @@
 //! what it leads to lacks `/api/v1`; a client that follows sees what it sees there.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
@@ -114,6 +115,10 @@ impl Table {
     fn judge(&self, method: &Method, uri: &Uri) -> Verdict {
         let raw = uri.path();
         let query = uri.query().map_or_else(String::new, |query| format!("?{query}"));
+        if !raw.starts_with('/') {
+            // `OPTIONS *` is about no path.
+            return Verdict::NotFound;
+        }
         let clean = clean(raw);
         if clean == API {
             return Verdict::LeadsTo(StatusCode::TEMPORARY_REDIRECT, format!("{API}/{query}"));
@@ -167,7 +172,7 @@ impl Table {
 }
 
 /// Answers in the routers' place, or lets a handler do it.
-pub(super) async fn judge(table: Table, request: Request, next: Next) -> Response {
+pub(super) async fn judge(table: Arc<Table>, request: Request, next: Next) -> Response {
     match table.judge(request.method(), request.uri()) {
         Verdict::Pass => next.run(request).await,
         Verdict::NotFound => go::http_error(StatusCode::NOT_FOUND, "404 page not found"),
@@ -270,6 +275,7 @@ mod tests {
         {
             assert_eq!(verdict("GET", path), Verdict::NotFound, "{path}");
         }
+        assert_eq!(verdict("OPTIONS", "*"), Verdict::NotFound);
         for path in ["/api/v1/", "/api/v1/write", "/api/v1/nothing/at/all"] {
             assert_eq!(verdict("OPTIONS", path), Verdict::MayAsk, "{path}");
         }
