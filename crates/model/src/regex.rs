@@ -4,7 +4,7 @@
 //! rewritten for the `regex` crate, which shares the rest of the syntax and the guarantee of linear time.
 
 use ::regex::{Captures, Regex, RegexBuilder};
-use regex_syntax::ast::{self, ErrorKind};
+use regex_syntax::ast::{self, Ast, ErrorKind, RepetitionKind, RepetitionRange};
 
 /// Sizes in bytes of a compiled expression, tried one after the other, so that it is known which one holds it. More
 /// than the last none may take.
@@ -70,9 +70,60 @@ fn reference(text: &str) -> Option<(&str, &str)> {
 
 fn checked(pattern: &str) -> Result<String, String> {
     let translated = translate(pattern);
-    match ast::parse::Parser::new().parse(&translated) {
-        Ok(_) => Ok(translated),
-        Err(error) => Err(format!("error parsing regexp: {}", message(&error, pattern))),
+    let refused = match ast::parse::Parser::new().parse(&translated) {
+        Ok(ast) => repeated(&ast, &translated),
+        Err(error) => Some(message(&error, pattern)),
+    };
+    match refused {
+        None => Ok(translated),
+        Some(message) => Err(format!("error parsing regexp: {message}")),
+    }
+}
+
+/// How often Go repeats something at most, repetitions within counted.
+const MAX_REPEAT: u32 = 1000;
+
+/// What Go says of repetitions that it does not take and the `regex` crate does.
+fn repeated(ast: &Ast, text: &str) -> Option<String> {
+    match ast {
+        Ast::Group(group) => repeated(&group.ast, text),
+        Ast::Concat(concat) => concat.asts.iter().find_map(|ast| repeated(ast, text)),
+        Ast::Alternation(alternation) => alternation.asts.iter().find_map(|ast| repeated(ast, text)),
+        Ast::Repetition(repetition) => {
+            let within = repeated(&repetition.ast, text);
+            if within.is_some() {
+                return within;
+            }
+            let end = repetition.op.span.end.offset;
+            if let Ast::Repetition(inner) = &*repetition.ast {
+                let operators = &text[inner.op.span.start.offset..end];
+                return Some(format!("invalid nested repetition operator: `{operators}`"));
+            }
+            let count = &text[repetition.op.span.start.offset..end];
+            (!fits(ast, MAX_REPEAT)).then(|| format!("invalid repeat count: `{count}`"))
+        }
+        _ => None,
+    }
+}
+
+/// Whether counted repetitions, each times those within, stay below a number.
+fn fits(ast: &Ast, most: u32) -> bool {
+    match ast {
+        Ast::Group(group) => fits(&group.ast, most),
+        Ast::Concat(concat) => concat.asts.iter().all(|ast| fits(ast, most)),
+        Ast::Alternation(alternation) => alternation.asts.iter().all(|ast| fits(ast, most)),
+        Ast::Repetition(repetition) => {
+            let count = match &repetition.op.kind {
+                RepetitionKind::Range(
+                    RepetitionRange::Exactly(count)
+                    | RepetitionRange::AtLeast(count)
+                    | RepetitionRange::Bounded(_, count),
+                ) => *count,
+                _ => 1,
+            };
+            count <= most && (count == 0 || fits(&repetition.ast, most / count))
+        }
+        _ => true,
     }
 }
 
@@ -247,9 +298,15 @@ mod tests {
             ("*a", "error parsing regexp: missing argument to repetition operator: `*`"),
             ("x[a", "error parsing regexp: missing closing ]: `[a`"),
             ("[z-a]", "error parsing regexp: invalid character class range: `z-a`"),
+            ("a**", "error parsing regexp: invalid nested repetition operator: `**`"),
+            ("(a{2}{3})b", "error parsing regexp: invalid nested repetition operator: `{2}{3}`"),
+            ("a{1001}", "error parsing regexp: invalid repeat count: `{1001}`"),
+            ("((a{1000}){1000}){1000}", "error parsing regexp: invalid repeat count: `{1000}`"),
         ] {
             assert_eq!(compile(pattern).unwrap_err(), text);
         }
-        assert!(compile("((a{1000}){1000}){1000}").unwrap_err().starts_with("error parsing regexp: "));
+        assert!(compile("(a*)*b+?c{2}?(d{10}){100}").is_ok());
+        let large = format!("(?:{})", r"\pL{500}|".repeat(400));
+        assert_eq!(compile(&large).unwrap_err(), TOO_LARGE);
     }
 }
