@@ -34,7 +34,7 @@ pub fn parse_ns(text: &str) -> Result<i64, String> {
         if digits == 0 {
             return Err(invalid());
         }
-        let number: i64 = rest[..digits].parse().map_err(|_| "duration out of range".to_owned())?;
+        let number: u64 = rest[..digits].parse().map_err(|_| invalid())?;
         rest = &rest[digits..];
         let letters = rest.find(|character: char| character.is_ascii_digit()).unwrap_or(rest.len());
         if letters == 0 {
@@ -50,7 +50,7 @@ pub fn parse_ns(text: &str) -> Result<i64, String> {
             return Err(invalid());
         }
         last = Some(rank);
-        let part = number.checked_mul(UNITS[rank].1);
+        let part = i64::try_from(number).ok().and_then(|number| number.checked_mul(UNITS[rank].1));
         millis = part.and_then(|part| millis.checked_add(part)).ok_or("duration out of range")?;
     }
     millis.checked_mul(1_000_000).ok_or_else(|| "duration out of range".to_owned())

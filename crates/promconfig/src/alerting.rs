@@ -11,6 +11,7 @@ use crate::names::ValidationScheme;
 use crate::place::Place;
 use crate::print::Block;
 use crate::read::duration;
+use crate::read::sigv4;
 use crate::relabel::Rule;
 
 /// Where alerts go, and what becomes of their labels on the way.
@@ -99,12 +100,12 @@ impl AlertmanagerConfig {
             position: node.position.into(),
         };
         one.client.take(&mut fields, context)?;
-        one.sigv4 = fields.optional("sigv4", context, yaml::skip)?.is_some();
+        one.sigv4 = fields.optional("sigv4", context, sigv4)?.is_some();
         fields.set("scheme", &mut one.scheme, context, yaml::string)?;
         fields.set("path_prefix", &mut one.path_prefix, context, yaml::string)?;
         fields.set("timeout", &mut one.timeout, context, duration)?;
         fields.optional("api_version", context, |node, context| {
-            match yaml::string(node, context)?.as_str() {
+            match yaml::named_string(node, context, "config.plain")?.as_str() {
                 "v2" => Ok(()),
                 other => Err(node
                     .refuse(format!("expected Alertmanager api version to be one of [v2] but got {other}"))),

@@ -4,7 +4,7 @@ use model::literal::Quoted;
 use std::path::Path;
 use std::time::Duration;
 
-use yaml::{Context, Node, Outcome};
+use yaml::{Context, Fields, Node, Outcome};
 
 use crate::names::ValidationScheme;
 use crate::secret::Secret;
@@ -31,6 +31,12 @@ pub(crate) fn secret(node: &Node, context: &mut Context) -> Outcome<Secret> {
 pub(crate) fn url(node: &Node, context: &mut Context) -> Outcome<Url> {
     let text = yaml::string(node, context)?;
     Url::parse(&text).map_err(|message| node.refuse(message))
+}
+
+/// The block of AWS' signatures, of which nothing is used.
+pub(crate) fn sigv4(node: &Node, context: &mut Context) -> Outcome<()> {
+    Fields::open(node, context, "sigv4.plain")?;
+    yaml::skip(node, context)
 }
 
 /// Names with values, by name.

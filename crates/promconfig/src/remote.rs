@@ -10,7 +10,7 @@ use crate::http_client::HttpClientConfig;
 use crate::names::ValidationScheme;
 use crate::place::Place;
 use crate::print::Block;
-use crate::read::{duration, label_set, sorted_map, url};
+use crate::read::{duration, label_set, sigv4, sorted_map, url};
 use crate::relabel::Rule;
 use crate::url::Url;
 
@@ -217,7 +217,8 @@ impl RemoteWriteConfig {
         })?;
         let mut signed = Vec::new();
         for name in ["sigv4", "azuread", "google_iam"] {
-            if fields.optional(name, context, yaml::skip)?.is_some() {
+            let read = if name == "sigv4" { sigv4 } else { yaml::skip };
+            if fields.optional(name, context, read)?.is_some() {
                 signed.push(name);
             }
         }

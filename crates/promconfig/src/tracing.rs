@@ -45,7 +45,7 @@ impl TracingConfig {
             timeout: Duration::ZERO,
         };
         fields.set("client_type", &mut tracing.client_type, context, |node, context| {
-            let text = yaml::string(node, context)?;
+            let text = yaml::named_string(node, context, "config.plain")?;
             if !matches!(text.as_str(), "grpc" | "http") {
                 let message =
                     format!("expected tracing client type to be to be http or grpc, but got {text}");

@@ -22,6 +22,13 @@ pub(crate) fn in_words_of_v2(error: Error, text: &str) -> Error {
         "unknown anchor referenced" => {
             return Error::Syntax { line, said: None, message: unknown_anchor(text, line) };
         }
+        "misplaced bracket" => match text.lines().nth(line as usize - 1).map(begins_with_bracket) {
+            Some(true) => "did not find expected node content".to_owned(),
+            _ => "did not find expected key".to_owned(),
+        },
+        trailing if trailing.starts_with("invalid trailing content after ") => {
+            "did not find expected key".to_owned()
+        }
         _ => message,
     };
     // What was not closed is missed at the end of the text.
@@ -46,6 +53,12 @@ pub(crate) fn in_words_of_v2(error: Error, text: &str) -> Error {
         later => Some(later),
     };
     Error::Syntax { line, said, message }
+}
+
+/// Whether a closing bracket stands where a value should.
+fn begins_with_bracket(line: &str) -> bool {
+    let before = line.find([']', '}']).map_or("", |at| line[..at].trim_end());
+    before.is_empty() || before.ends_with([':', '-'])
 }
 
 fn unknown_anchor(text: &str, line: u32) -> String {
@@ -77,6 +90,9 @@ mod tests {
             ("a: \"b\n", "yaml: line 2: found unexpected end of stream"),
             ("x: \"a\n\nb: c\n", "yaml: line 4: found unexpected end of stream"),
             ("a: @b\n", "yaml: found character that cannot start any token"),
+            ("x: 1\ny: ]\n", "yaml: line 1: did not find expected node content"),
+            ("x: [a]]\n", "yaml: did not find expected key"),
+            ("x: 1\ny: \"a\" b\n", "yaml: line 1: did not find expected key"),
             ("a: *x\n", "yaml: unknown anchor 'x' referenced"),
         ] {
             let error = parse(text, Limits::default()).unwrap_err();
