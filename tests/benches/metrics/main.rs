@@ -50,7 +50,9 @@ fn main() -> Result<(), String> {
     for (name, measure) in all {
         let wanted = parts.is_empty() || parts.iter().any(|part| part == name);
         if wanted && let Err(failed) = measure(&prometheus, &mut table) {
-            failures.push(format!("{name}: {}", failed.message().unwrap_or("failed")));
+            let failure = format!("{name}: {}", failed.message().unwrap_or("failed"));
+            println!("{failure}");
+            failures.push(failure);
         }
     }
     println!("\n{table}");
