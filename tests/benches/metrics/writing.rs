@@ -96,8 +96,8 @@ pub(crate) fn rate(prometheus: &Path, table: &mut Table) -> Result<(), Failed> {
 /// Medians of samples a second, by the clock and by the processor time that the server used.
 fn rate_of(prometheus: &Path, version: Version, each: i64) -> Result<[[f64; 2]; 2], Failed> {
     let series = setting("METRICS_WRITE_SERIES", 20_000);
-    // As many samples however many a request has of a series, in hours that both still take.
-    let rounds = setting("METRICS_WRITE_ROUNDS", 120).min(if each == 1 { 1000 } else { 60 });
+    // As many samples, however many a request has of a series.
+    let rounds = (setting("METRICS_WRITE_ROUNDS", 120) / each as usize).max(2);
     let shards = shards(version, series, rounds as i64, each);
     let first = shards[0].len() / rounds;
     let sent = (series * (rounds - 1)) as f64 * each as f64;
