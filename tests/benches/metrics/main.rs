@@ -77,13 +77,14 @@ fn version(prometheus: &Path) -> String {
     String::from_utf8_lossy(&said).lines().next().unwrap_or("an unknown prometheus").to_owned()
 }
 
-/// Whether the program takes remote write 2.0: from version 2.54 on, and an older one would take such a request for an
-/// empty one.
+/// Whether the program takes remote write 2.0. One that does not know the choice of messages would take such a request
+/// for an empty one.
 fn knows_v2(prometheus: &Path) -> bool {
-    let version = version(prometheus);
-    let mut numbers = version.split("version ").nth(1).unwrap_or_default().split(['.', ' ', ',']);
-    let mut number = || numbers.next().and_then(|number| number.parse::<u32>().ok()).unwrap_or(0);
-    (number(), number()) >= (2, 54)
+    let help = Command::new(prometheus).arg("--help-long").output();
+    help.is_ok_and(|help| {
+        let said = [help.stdout, help.stderr].concat();
+        String::from_utf8_lossy(&said).contains("web.remote-write-receiver.accepted-protobuf-messages")
+    })
 }
 
 fn setting(name: &str, default: usize) -> usize {
