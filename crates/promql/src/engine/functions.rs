@@ -11,6 +11,7 @@ mod info;
 mod instant_rate;
 mod labels;
 mod math;
+mod mixed;
 mod natural;
 mod over_time;
 pub(super) mod quantile;

@@ -6,7 +6,7 @@ use model::Histogram;
 use model::sample::ResetHint;
 
 use super::histograms::subtract_noting;
-use super::start_times::Started;
+use super::mixed::{Sample, Value};
 use super::{CallContext, Window};
 use crate::engine::annotations::Notice;
 use crate::storage::PointValue;
@@ -19,28 +19,10 @@ pub(super) fn idelta(window: &Window<'_>, context: &mut CallContext<'_>) -> Opti
     between_last_two(window, false, context)
 }
 
-#[derive(Clone, Copy)]
-struct Sample<'a> {
-    time: Started,
-    value: Value<'a>,
-}
-
-#[derive(Clone, Copy)]
-enum Value<'a> {
-    Float(f64),
-    Histogram(&'a Histogram),
-}
-
 /// The last two samples of both kinds, the earlier one first. Of two at the same time the histogram is the earlier.
 fn last_two<'a>(window: &Window<'a>) -> Option<[Sample<'a>; 2]> {
-    let floats = window.floats.iter().rev().take(2).map(|point| Sample {
-        time: Started { start_ms: point.start_ms, time_ms: point.time_ms },
-        value: Value::Float(point.value),
-    });
-    let histograms = window.histograms.iter().rev().take(2).map(|point| Sample {
-        time: Started { start_ms: point.start_ms, time_ms: point.time_ms },
-        value: Value::Histogram(&point.histogram),
-    });
+    let floats = window.floats.iter().rev().take(2).map(Sample::from);
+    let histograms = window.histograms.iter().rev().take(2).map(Sample::from);
     let (mut floats, mut histograms) = (floats.peekable(), histograms.peekable());
     let mut newest = || match (floats.peek(), histograms.peek()) {
         (Some(float), Some(histogram)) if float.time.time_ms < histogram.time.time_ms => histograms.next(),

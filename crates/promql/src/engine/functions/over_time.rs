@@ -190,15 +190,8 @@ pub(super) fn quantile_over_time(window: &Window<'_>, context: &mut CallContext<
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{call, floats, histogram, mixed};
+    use super::super::testing::{call, float, floats, histogram, mixed};
     use super::*;
-
-    fn float(value: Option<PointValue>) -> f64 {
-        match value {
-            Some(PointValue::Float(value)) => value,
-            other => panic!("no float: {other:?}"),
-        }
-    }
 
     #[test]
     fn extremes_and_their_times() {

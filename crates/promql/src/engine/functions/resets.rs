@@ -1,8 +1,6 @@
 //! `resets` and `changes`: how often a value went down, or became another.
 
-use model::Histogram;
-
-use super::start_times::Started;
+use super::mixed::{Sample, Value};
 use super::{CallContext, Window};
 use crate::ast::Extension;
 use crate::storage::PointValue;
@@ -29,29 +27,11 @@ pub(super) fn changes(window: &Window<'_>, _: &mut CallContext<'_>) -> Option<Po
     })
 }
 
-#[derive(Clone, Copy)]
-struct Sample<'a> {
-    time: Started,
-    value: Value<'a>,
-}
-
-#[derive(Clone, Copy)]
-enum Value<'a> {
-    Float(f64),
-    Histogram(&'a Histogram),
-}
-
 /// How many pairs of neighbours satisfy a condition, floats and histograms in the order of their times.
 fn count(window: &Window<'_>, is_counted: impl Fn(Sample<'_>, Sample<'_>) -> bool) -> Option<PointValue> {
     let (skipped_floats, skipped_histograms) = before_anchor(window)?;
-    let floats = window.floats[skipped_floats..].iter().map(|point| Sample {
-        time: Started { start_ms: point.start_ms, time_ms: point.time_ms },
-        value: Value::Float(point.value),
-    });
-    let histograms = window.histograms[skipped_histograms..].iter().map(|point| Sample {
-        time: Started { start_ms: point.start_ms, time_ms: point.time_ms },
-        value: Value::Histogram(&point.histogram),
-    });
+    let floats = window.floats[skipped_floats..].iter().map(Sample::from);
+    let histograms = window.histograms[skipped_histograms..].iter().map(Sample::from);
     let (mut floats, mut histograms) = (floats.peekable(), histograms.peekable());
     let mut next = || match (floats.peek(), histograms.peek()) {
         (Some(float), Some(histogram)) if float.time.time_ms > histogram.time.time_ms => histograms.next(),
@@ -92,15 +72,8 @@ fn before_anchor(window: &Window<'_>) -> Option<(usize, usize)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Points, call, call_window, floats, floats_at, histogram, mixed};
+    use super::super::testing::{Points, call, call_window, float, floats, floats_at, histogram, mixed};
     use super::*;
-
-    fn float(value: Option<PointValue>) -> f64 {
-        match value {
-            Some(PointValue::Float(value)) => value,
-            other => panic!("no float: {other:?}"),
-        }
-    }
 
     #[test]
     fn floats_down_and_other() {

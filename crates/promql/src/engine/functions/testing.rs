@@ -27,6 +27,14 @@ impl std::ops::Deref for Points {
     }
 }
 
+/// The float that a function gave.
+pub(super) fn float(value: Option<PointValue>) -> f64 {
+    match value {
+        Some(PointValue::Float(value)) => value,
+        other => panic!("no float: {other:?}"),
+    }
+}
+
 pub(super) fn floats(values: &[f64]) -> Points {
     floats_started(values, &[])
 }
