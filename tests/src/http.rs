@@ -57,7 +57,8 @@ fn parse(answer: &[u8]) -> Option<Answer> {
     Some(Answer { status, headers, body: String::from_utf8_lossy(&body).into_owned() })
 }
 
-fn unchunked(mut rest: &[u8]) -> Option<Vec<u8>> {
+/// A body of `Transfer-Encoding: chunked`, put together; `None` if it is not whole.
+pub fn unchunked(mut rest: &[u8]) -> Option<Vec<u8>> {
     let mut body = Vec::new();
     loop {
         let end = rest.windows(2).position(|window| window == b"\r\n")?;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use libtest_mimic::Failed;
 use serde_json::Value;
+use tests::http::unchunked;
 
 /// A request's body and how long it took.
 pub(crate) struct Asked {
@@ -48,20 +49,6 @@ impl Asked {
             list.sort_by_cached_key(|item| item.get("metric").unwrap_or(item).to_string());
         }
         Ok(data)
-    }
-}
-
-fn unchunked(mut rest: &[u8]) -> Option<Vec<u8>> {
-    let mut body = Vec::new();
-    loop {
-        let end = rest.windows(2).position(|window| window == b"\r\n")?;
-        let size = usize::from_str_radix(std::str::from_utf8(&rest[..end]).ok()?.trim(), 16).ok()?;
-        if size == 0 {
-            return Some(body);
-        }
-        let chunk = &rest[end + 2..];
-        body.extend_from_slice(chunk.get(..size)?);
-        rest = chunk.get(size + 2..)?;
     }
 }
 
