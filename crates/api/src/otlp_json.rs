@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use model::{Event, Link, Resource, Scope, Span, SpanKind, StatusCode};
+use model::{Event, Link, Resource, Scope, Span};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 pub use value::Attributes;
@@ -197,7 +197,7 @@ impl Serialize for Json<'_, Span> {
         fields.id("parentSpanId", &span.parent_span_id.0)?;
         fields.count("flags", span.flags)?;
         fields.text("name", &span.name)?;
-        fields.number("kind", span.kind as u8, kind_name(span.kind))?;
+        fields.number("kind", span.kind as u8, span.kind.protocol_name())?;
         fields.time("startTimeUnixNano", span.start_ns)?;
         fields.time("endTimeUnixNano", span.end_ns)?;
         fields.attributes(&span.attributes)?;
@@ -219,7 +219,7 @@ impl Serialize for Json<'_, Status<'_>> {
         let span = self.0.0;
         let mut fields = fields(serializer, self.1)?;
         fields.text("message", &span.status_message)?;
-        fields.number("code", span.status_code as u8, status_name(span.status_code))?;
+        fields.number("code", span.status_code as u8, span.status_code.protocol_name())?;
         fields.map.end()
     }
 }
@@ -248,28 +248,9 @@ impl Serialize for Json<'_, Link> {
     }
 }
 
-fn kind_name(kind: SpanKind) -> &'static str {
-    match kind {
-        SpanKind::Unspecified => "SPAN_KIND_UNSPECIFIED",
-        SpanKind::Internal => "SPAN_KIND_INTERNAL",
-        SpanKind::Server => "SPAN_KIND_SERVER",
-        SpanKind::Client => "SPAN_KIND_CLIENT",
-        SpanKind::Producer => "SPAN_KIND_PRODUCER",
-        SpanKind::Consumer => "SPAN_KIND_CONSUMER",
-    }
-}
-
-fn status_name(code: StatusCode) -> &'static str {
-    match code {
-        StatusCode::Unset => "STATUS_CODE_UNSET",
-        StatusCode::Ok => "STATUS_CODE_OK",
-        StatusCode::Error => "STATUS_CODE_ERROR",
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use model::{SpanId, TraceId, Value};
+    use model::{SpanId, SpanKind, StatusCode, TraceId, Value};
     use serde_json::json;
 
     use super::*;

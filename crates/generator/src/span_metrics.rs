@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 use hashbrown::hash_table::{Entry, HashTable};
-use model::{SpanId, SpanKind, StatusCode, TraceId, Value};
+use model::{SpanId, TraceId, Value};
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use otlp::value::to_pairs;
 use std::hash::BuildHasher;
@@ -323,8 +323,8 @@ impl Settings {
         };
         text(self.has_service, "service.name", &origin.service_text);
         text(self.has_name, "span.name", span.name);
-        text(self.has_kind, "span.kind", kind(span.kind));
-        text(self.has_status, "status.code", status(span.status_code));
+        text(self.has_kind, "span.kind", span.kind.protocol_name());
+        text(self.has_status, "status.code", span.status_code.protocol_name());
         text(
             self.instance_id.is_some(),
             "collector.instance.id",
@@ -381,26 +381,5 @@ impl Series {
             histogram: self.histogram.clone(),
             exemplars: std::mem::take(&mut self.exemplars),
         }
-    }
-}
-
-/// A kind as the protocol's enumeration names it.
-fn kind(kind: SpanKind) -> &'static str {
-    match kind {
-        SpanKind::Unspecified => "SPAN_KIND_UNSPECIFIED",
-        SpanKind::Internal => "SPAN_KIND_INTERNAL",
-        SpanKind::Server => "SPAN_KIND_SERVER",
-        SpanKind::Client => "SPAN_KIND_CLIENT",
-        SpanKind::Producer => "SPAN_KIND_PRODUCER",
-        SpanKind::Consumer => "SPAN_KIND_CONSUMER",
-    }
-}
-
-/// A status as the protocol's enumeration names it.
-fn status(status: StatusCode) -> &'static str {
-    match status {
-        StatusCode::Unset => "STATUS_CODE_UNSET",
-        StatusCode::Ok => "STATUS_CODE_OK",
-        StatusCode::Error => "STATUS_CODE_ERROR",
     }
 }

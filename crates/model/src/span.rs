@@ -81,6 +81,18 @@ impl SpanKind {
             Self::Consumer => "consumer",
         }
     }
+
+    /// The name in the protocol's enumeration: `SPAN_KIND_SERVER` …
+    pub fn protocol_name(self) -> &'static str {
+        match self {
+            Self::Unspecified => "SPAN_KIND_UNSPECIFIED",
+            Self::Internal => "SPAN_KIND_INTERNAL",
+            Self::Server => "SPAN_KIND_SERVER",
+            Self::Client => "SPAN_KIND_CLIENT",
+            Self::Producer => "SPAN_KIND_PRODUCER",
+            Self::Consumer => "SPAN_KIND_CONSUMER",
+        }
+    }
 }
 
 /// OpenTelemetry's `Status.StatusCode`.
@@ -112,6 +124,15 @@ impl StatusCode {
             Self::Unset => "unset",
             Self::Ok => "ok",
             Self::Error => "error",
+        }
+    }
+
+    /// The name in the protocol's enumeration: `STATUS_CODE_ERROR` …
+    pub fn protocol_name(self) -> &'static str {
+        match self {
+            Self::Unset => "STATUS_CODE_UNSET",
+            Self::Ok => "STATUS_CODE_OK",
+            Self::Error => "STATUS_CODE_ERROR",
         }
     }
 }
